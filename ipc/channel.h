@@ -1,0 +1,37 @@
+#ifndef IPC_CHANNEL_H
+#define IPC_CHANNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/imsg.h"
+
+struct event_base;
+struct channel;
+
+/*
+ * A message channel on an event loop, with a bounded queue for what the
+ * other side has not yet taken.  Used by the parent and by tund-control; the
+ * worker, which may not allocate, uses ipc/imsg.h alone.
+ */
+
+/* Called for each message; the handler takes m->fd or leaves it -> closed. */
+typedef void channel_on_message(struct imsg *m, void *arg);
+/* Called once, when the channel is dead: why is a constant sentence. */
+typedef void channel_on_close(const char *why, void *arg);
+
+/* Takes sock (made non-blocking); NULL if memory is short. */
+struct channel *channel_new(struct event_base *, int sock,
+    channel_on_message *, channel_on_close *, void *arg);
+/* May be called from within the callbacks.  Closes the socket. */
+void channel_free(struct channel *);
+
+/*
+ * Queues and sends.  fd: -1, or duplicated when it must wait, so it stays
+ * the caller's.  -1 if the queue is full or the channel dead: the close
+ * callback follows from the loop.
+ */
+int channel_send(struct channel *, uint32_t type, uint32_t id,
+    const void *data, size_t len, int fd);
+
+#endif

@@ -1,0 +1,117 @@
+#ifndef PRIVSEP_CONF_H
+#define PRIVSEP_CONF_H
+
+#include <sys/queue.h>
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/addr.h"
+#include "ipc/limits.h"
+
+/*
+ * The configuration as parsed: what is in effect, with every default filled
+ * in.  tund.conf(5) describes it for its users.
+ */
+#define CONF_FILE_DEFAULT "/etc/tund/tund.conf"
+#define CONF_USER_DEFAULT "_tund"
+#define CONF_CONTROL_USER_DEFAULT "_tundctl"
+#define CONF_SOCKET_DEFAULT "/run/tund/tund.sock"
+#define CONF_RSOCKET_DEFAULT "/run/tund/tund.rsock"
+#define CONF_TXQUEUELEN_DEFAULT 1000
+#define CONF_GSO_MAX_SEGS_DEFAULT 64
+#define CONF_SOCKET_BUFFER_DEFAULT 7340032 /* bytes, 7 MB each way */
+#define CONF_MAX_PEERS_DEFAULT 64
+#define CONF_PATH_MAX 108 /* sun_path */
+
+enum conf_device {
+	CONF_DEVICE_CREATE, /* made by us, gone with us */
+	CONF_DEVICE_ADOPT, /* an existing persistent device, by name */
+	CONF_DEVICE_FD, /* an open tun descriptor that we inherited */
+};
+
+struct conf_prefixes {
+	struct prefix *list;
+	size_t count;
+};
+
+struct conf_peer {
+	TAILQ_ENTRY(conf_peer) entry;
+	char name[LIMIT_NAME];
+	struct endpoint endpoint; /* never without a port */
+	struct conf_prefixes allow; /* host bits cleared */
+	uint32_t mark; /* fwmark, 0: none */
+	char bind_device[IFNAMSIZ]; /* "": none */
+	int line; /* where it stands, for messages */
+};
+TAILQ_HEAD(conf_peers, conf_peer);
+
+struct conf_interface {
+	TAILQ_ENTRY(conf_interface) entry;
+	char name[IFNAMSIZ]; /* may end in %d */
+	enum conf_device device;
+	int fd; /* CONF_DEVICE_FD */
+	bool monitored; /* false: no netlink, no MTU, no addresses */
+	bool vnet_hdr; /* ask for IFF_VNET_HDR */
+	uint32_t mtu; /* 0: from the egress route */
+	uint32_t txqueuelen;
+	uint32_t gso_max_segs;
+	uint32_t queues; /* workers */
+	uint32_t max_peers;
+	uint32_t socket_buffer; /* bytes, each way */
+	uint32_t offloads; /* OFFLOAD_BIT()s asked for (ipc/msg.h) */
+	bool routes; /* add routes for the peers' prefixes */
+	struct conf_prefixes addresses; /* host bits kept */
+	struct endpoint listen4; /* port 0: does not listen */
+	struct endpoint listen6;
+	uint32_t mark; /* default for its peers */
+	char bind_device[IFNAMSIZ]; /* default for its peers */
+	struct conf_peers peers;
+	int line;
+};
+TAILQ_HEAD(conf_interfaces, conf_interface);
+
+struct conf {
+	char user[LIMIT_NAME]; /* of the workers */
+	char control_user[LIMIT_NAME];
+	char control_path[CONF_PATH_MAX]; /* admin socket */
+	char control_rpath[CONF_PATH_MAX]; /* read-only twin */
+	bool sandbox_strict;
+	struct conf_interfaces interfaces; /* at least one */
+};
+
+/* name=value from the command line; overrides the file's macro. */
+struct conf_macro {
+	const char *name;
+	const char *value;
+};
+
+/*
+ * Parses a file.  Returns the configuration, the caller's, or NULL after
+ * every error was reported as "file:line: message" to report.
+ */
+typedef void conf_report(const char *message, void *arg);
+struct conf *conf_parse(const char *path, const struct conf_macro *,
+    size_t macros, conf_report *, void *arg);
+
+/* Prints what is in effect; the print parses to an equal configuration. */
+void conf_print(const struct conf *, FILE *);
+void conf_free(struct conf *);
+
+/*
+ * Comparisons for a reload.  conf_interface_equal looks at everything but
+ * the peers; conf_peer_equal at all but the line.
+ */
+bool conf_global_equal(const struct conf *, const struct conf *);
+bool conf_interface_equal(
+    const struct conf_interface *, const struct conf_interface *);
+bool conf_peer_equal(const struct conf_peer *, const struct conf_peer *);
+struct conf_interface *conf_find_interface(
+    const struct conf *, const char *name);
+struct conf_peer *conf_find_peer(
+    const struct conf_interface *, const char *name);
+
+#endif

@@ -1,0 +1,66 @@
+#ifndef PRIVSEP_LINK_H
+#define PRIVSEP_LINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+
+/*
+ * Watches rtnetlink for the links we own, keeps their state, compares, and
+ * tells of changes only.
+ */
+struct event_base;
+struct link_monitor;
+
+#define LINK_ADDRESSES_MAX 64
+
+struct link_state {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	bool known; /* seen in a dump or message */
+	bool up; /* IFF_UP */
+	bool running; /* IFF_RUNNING */
+	bool seen_up; /* was up once: a down may be told */
+	bool deleted;
+	uint32_t mtu;
+	int32_t nsid; /* -1: our own namespace */
+	uint32_t address_count;
+	struct prefix addresses[LINK_ADDRESSES_MAX]; /* sorted */
+};
+
+enum link_change {
+	LINK_UP,
+	LINK_DOWN,
+	LINK_MTU,
+	LINK_RENAME,
+	LINK_ADDRESS,
+	LINK_NETNS,
+	LINK_DELETED,
+	LINK_CHANGE_COUNT
+};
+const char *link_change_name(enum link_change); /* "link.up", ... */
+
+/* One call per change, state as it is now, before as it was. */
+typedef void link_on_change(enum link_change, const struct link_state *now,
+    const struct link_state *before, void *arg);
+
+/* Opens the event socket and its events; NULL with errno. */
+struct link_monitor *link_monitor_open(
+    struct event_base *, link_on_change *, void *arg);
+void link_monitor_close(struct link_monitor *);
+
+/*
+ * Starts to watch; the state is read from the kernel first.  tun_fd (not
+ * owned, or -1) helps to follow the link where netlink cannot.  Returns the
+ * state, owned by the monitor until link_unwatch, or NULL with errno.
+ */
+const struct link_state *link_watch(
+    struct link_monitor *, uint32_t ifindex, int tun_fd);
+void link_unwatch(struct link_monitor *, uint32_t ifindex);
+
+/* Also for tests: the netlink socket, to make its buffer small. */
+int link_monitor_fd(const struct link_monitor *);
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef PRIVSEP_TUN_H
+#define PRIVSEP_TUN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conf_interface;
+
+/*
+ * Opens and prepares /dev/net/tun: flags, owner, header size, endianness,
+ * offloads.  Nothing here uses netlink.
+ */
+struct tun {
+	int fd; /* O_NONBLOCK | O_CLOEXEC; the first queue */
+	char name[IFNAMSIZ]; /* as the kernel says */
+	bool vnet_hdr;
+	bool multi_queue;
+	bool persistent;
+	uint32_t granted; /* OFFLOAD_BIT()s of TSO/USO_TX, _RX granted */
+	char reason[128]; /* why less than asked, or "" */
+};
+
+/*
+ * Opens by the configuration's device kind.  0, or -1 after writing to why
+ * one line that names the cause and the remedy.
+ */
+int tun_open(
+    const struct conf_interface *, struct tun *, char *why, size_t whylen);
+/* One more queue of the same device; -1 with errno. */
+int tun_open_queue(const struct tun *);
+/*
+ * Walks the offload ladder for what is wanted (OFFLOAD_BIT()s); returns what
+ * was granted and why not all.
+ */
+uint32_t tun_set_offloads(
+    int fd, uint32_t wanted, char *reason, size_t reasonlen);
+/* Today's name, also after a rename or a move; -1 with errno. */
+int tun_name(int fd, char name[IFNAMSIZ]);
+
+#endif
