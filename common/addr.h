@@ -13,18 +13,18 @@
  * are always zero.
  */
 struct addr {
-	uint8_t family; /* 4, 6, or 0 for none */
+	uint8_t family;	   /* 4, 6, or 0 for none */
 	uint8_t bytes[16]; /* network order; IPv4 uses the first four */
 };
 
 struct prefix {
 	struct addr addr; /* host bits are kept as they were given */
-	uint8_t len; /* 0..32 or 0..128 */
+	uint8_t len;	  /* 0..32 or 0..128 */
 };
 
 struct endpoint {
 	struct addr addr;
-	uint16_t port; /* host order, 0 for none */
+	uint16_t port;	/* host order, 0 for none */
 	uint32_t scope; /* sin6_scope_id: a link-local address's ifindex */
 };
 

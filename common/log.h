@@ -8,8 +8,13 @@
  * Log lines are lower-case sentences that an administrator can act on.
  * info: a state changed; debug: an event; never a line per packet.
  */
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
-	LOG_LEVEL_DEBUG, LOG_LEVEL_COUNT };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_COUNT
+};
 
 /* Where lines go.  text has no newline and is NUL terminated. */
 typedef void log_sink(enum log_level, const char *text);
@@ -33,9 +38,7 @@ void log_info(const char *, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *, ...) __attribute__((format(printf, 1, 2)));
 /* At a given level: what a child wrote, under the child's name. */
 void log_from(const char *name, enum log_level, const char *text);
-void fatal(const char *, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
-void fatalx(const char *, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
+void fatal(const char *, ...) __attribute__((format(printf, 1, 2), noreturn));
+void fatalx(const char *, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

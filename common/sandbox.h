@@ -9,30 +9,30 @@
  * How a child gives everything up, in the order of enum sandbox_layer.
  */
 enum sandbox_layer {
-	SANDBOX_USER, /* setresuid to an unprivileged user */
-	SANDBOX_NAMESPACES, /* own user, net, mnt, ipc, uts, pid, cgroup */
-	SANDBOX_ROOT, /* an empty read-only root */
+	SANDBOX_USER,	      /* setresuid to an unprivileged user */
+	SANDBOX_NAMESPACES,   /* own user, net, mnt, ipc, uts, pid, cgroup */
+	SANDBOX_ROOT,	      /* an empty read-only root */
 	SANDBOX_CAPABILITIES, /* none, and an empty bounding set */
-	SANDBOX_PDEATHSIG, /* dies with the parent */
+	SANDBOX_PDEATHSIG,    /* dies with the parent */
 	SANDBOX_NO_NEW_PRIVS,
 	SANDBOX_NOT_DUMPABLE,
-	SANDBOX_MDWE, /* no memory both writable and executable, >= 6.3 */
+	SANDBOX_MDWE,	  /* no memory both writable and executable, >= 6.3 */
 	SANDBOX_LANDLOCK, /* no file system access, >= 5.13 */
-	SANDBOX_RLIMITS, /* no new process, no new file */
-	SANDBOX_SECCOMP, /* the allow-list, last */
+	SANDBOX_RLIMITS,  /* no new process, no new file */
+	SANDBOX_SECCOMP,  /* the allow-list, last */
 	SANDBOX_COUNT
 };
 #define SANDBOX_BIT(l) (1u << (l))
 /* Without these nothing runs, strict or not. */
-#define SANDBOX_REQUIRED                                                       \
-	(SANDBOX_BIT(SANDBOX_USER) | SANDBOX_BIT(SANDBOX_ROOT) |               \
+#define SANDBOX_REQUIRED                                         \
+	(SANDBOX_BIT(SANDBOX_USER) | SANDBOX_BIT(SANDBOX_ROOT) | \
 	    SANDBOX_BIT(SANDBOX_NO_NEW_PRIVS) | SANDBOX_BIT(SANDBOX_SECCOMP))
 
 struct sandbox {
 	uid_t uid;
 	gid_t gid;
-	pid_t parent; /* getppid() before the fork's exec */
-	bool strict; /* a missing layer is fatal */
+	pid_t parent;	     /* getppid() before the fork's exec */
+	bool strict;	     /* a missing layer is fatal */
 	unsigned int nofile; /* RLIMIT_NOFILE afterwards; 0: no new fd */
 	/* Installs the seccomp filter; 0, or -1 with errno. */
 	int (*seccomp)(void);

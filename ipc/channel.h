@@ -21,8 +21,8 @@ typedef void channel_on_message(struct imsg *m, void *arg);
 typedef void channel_on_close(const char *why, void *arg);
 
 /* Takes sock (made non-blocking); NULL if memory is short. */
-struct channel *channel_new(struct event_base *, int sock,
-    channel_on_message *, channel_on_close *, void *arg);
+struct channel *channel_new(struct event_base *, int sock, channel_on_message *,
+    channel_on_close *, void *arg);
 /* May be called from within the callbacks.  Closes the socket. */
 void channel_free(struct channel *);
 
@@ -31,7 +31,7 @@ void channel_free(struct channel *);
  * the caller's.  -1 if the queue is full or the channel dead: the close
  * callback follows from the loop.
  */
-int channel_send(struct channel *, uint32_t type, uint32_t id,
-    const void *data, size_t len, int fd);
+int channel_send(struct channel *, uint32_t type, uint32_t id, const void *data,
+    size_t len, int fd);
 
 #endif

@@ -20,83 +20,83 @@
  * (egress), rx is peer to tun (ingress).  A name with _drop_ counts packets
  * lost, one reason each.
  */
-#define COUNTERS_TABLE(X)                                                      \
-	X(TUN_READ_FRAMES, "tun_read_frames", "frames",                        \
-	    "frames read from the tun device")                                 \
-	X(TUN_READ_BYTES, "tun_read_bytes", "bytes",                           \
-	    "bytes read from the tun device, without the virtio_net_hdr")      \
-	X(TUN_READ_TSO, "tun_read_tso_frames", "frames",                       \
-	    "TCP superpackets read from the tun device")                       \
-	X(TUN_READ_USO, "tun_read_uso_frames", "frames",                       \
-	    "UDP superpackets read from the tun device")                       \
-	X(TUN_WRITE_FRAMES, "tun_write_frames", "frames",                      \
-	    "frames written to the tun device")                                \
-	X(TUN_WRITE_BYTES, "tun_write_bytes", "bytes",                         \
-	    "bytes written to the tun device, without the virtio_net_hdr")     \
-	X(TUN_WRITE_TSO, "tun_write_tso_frames", "frames",                     \
-	    "TCP superpackets written to the tun device")                      \
-	X(TUN_WRITE_USO, "tun_write_uso_frames", "frames",                     \
-	    "UDP superpackets written to the tun device")                      \
-	X(TX_PACKETS, "tx_packets", "packets", "packets sent to peers")        \
-	X(TX_BYTES, "tx_bytes", "bytes", "bytes of packets sent to peers")     \
-	X(TX_SENDS, "tx_sends", "calls", "sends on peers' sockets")            \
-	X(TX_GSO_SENDS, "tx_gso_sends", "calls",                               \
-	    "sends that carried several datagrams by UDP_SEGMENT")             \
-	X(RX_PACKETS, "rx_packets", "packets", "packets received from peers")  \
-	X(RX_BYTES, "rx_bytes", "bytes", "bytes of packets received")          \
-	X(RX_RECEIVES, "rx_receives", "messages",                              \
-	    "messages received on peers' sockets")                             \
-	X(RX_GRO_RECEIVES, "rx_gro_receives", "messages",                      \
-	    "messages that held several datagrams by UDP_GRO")                 \
-	X(TX_DROP_SHORT, "tx_drop_short", "packets",                           \
-	    "frame too short for its headers")                                 \
-	X(TX_DROP_VERSION, "tx_drop_version", "packets",                       \
-	    "neither IPv4 nor IPv6")                                           \
-	X(TX_DROP_LENGTH, "tx_drop_length", "packets",                         \
-	    "length in the IP header contradicts the frame")                   \
-	X(TX_DROP_CHECKSUM, "tx_drop_checksum", "packets",                     \
-	    "checksum offsets point outside the packet")                       \
-	X(TX_DROP_HEADER, "tx_drop_header", "packets",                         \
-	    "a transport header that cannot be")                               \
-	X(TX_DROP_NO_PEER, "tx_drop_no_peer", "packets",                       \
-	    "no peer has the destination in its prefixes")                     \
-	X(TX_DROP_FULL, "tx_drop_full", "packets",                             \
-	    "the peer's socket was full (EAGAIN, ENOBUFS)")                    \
-	X(TX_DROP_REFUSED, "tx_drop_refused", "packets",                       \
-	    "the peer's host refused or cannot be reached")                    \
-	X(TX_DROP_TOO_BIG, "tx_drop_too_big", "packets",                       \
-	    "larger than one datagram may be (EMSGSIZE)")                      \
-	X(TX_DROP_ERROR, "tx_drop_error", "packets",                           \
-	    "another error on the peer's socket")                              \
-	X(RX_DROP_SHORT, "rx_drop_short", "packets",                           \
-	    "datagram too short for its headers")                              \
-	X(RX_DROP_VERSION, "rx_drop_version", "packets",                       \
-	    "neither IPv4 nor IPv6")                                           \
-	X(RX_DROP_LENGTH, "rx_drop_length", "packets",                         \
-	    "length in the IP header contradicts the datagram")                \
-	X(RX_DROP_HEADER, "rx_drop_header", "packets",                         \
-	    "a message with a control header or length that cannot be")        \
-	X(RX_DROP_SOURCE, "rx_drop_source", "packets",                         \
-	    "inner source is not in the peer's prefixes")                      \
-	X(RX_DROP_NO_PEER, "rx_drop_no_peer", "packets",                       \
-	    "arrived on a socket that has no peer")                            \
-	X(RX_DROP_DOWN, "rx_drop_down", "packets",                             \
-	    "the interface is down (EIO)")                                     \
-	X(RX_DROP_TUN_FULL, "rx_drop_tun_full", "packets",                     \
-	    "the tun queue was full (EAGAIN, ENOBUFS)")                        \
-	X(RX_DROP_TUN_REFUSED, "rx_drop_tun_refused", "packets",               \
-	    "the kernel refused the packet (EINVAL)")                          \
-	X(RX_DROP_TUN_ERROR, "rx_drop_tun_error", "packets",                   \
-	    "another error on the tun device")                                 \
-	X(RX_SOCKET_OVERFLOW, "rx_socket_overflow", "packets",                 \
-	    "datagrams that the kernel dropped for want of buffer")            \
-	X(RX_SOCKET_ERRORS, "rx_socket_errors", "errors",                      \
-	    "errors that a peer's socket reported (ICMP)")                     \
-	X(FALLBACK_TUN_TSO, "fallback_tun_tso", "times",                       \
-	    "merged TCP writes that the kernel refused")                       \
-	X(FALLBACK_TUN_USO, "fallback_tun_uso", "times",                       \
-	    "merged UDP writes that the kernel refused")                       \
-	X(FALLBACK_UDP_GSO, "fallback_udp_gso", "times",                       \
+#define COUNTERS_TABLE(X)                                                     \
+	X(TUN_READ_FRAMES, "tun_read_frames", "frames",                       \
+	    "frames read from the tun device")                                \
+	X(TUN_READ_BYTES, "tun_read_bytes", "bytes",                          \
+	    "bytes read from the tun device, without the virtio_net_hdr")     \
+	X(TUN_READ_TSO, "tun_read_tso_frames", "frames",                      \
+	    "TCP superpackets read from the tun device")                      \
+	X(TUN_READ_USO, "tun_read_uso_frames", "frames",                      \
+	    "UDP superpackets read from the tun device")                      \
+	X(TUN_WRITE_FRAMES, "tun_write_frames", "frames",                     \
+	    "frames written to the tun device")                               \
+	X(TUN_WRITE_BYTES, "tun_write_bytes", "bytes",                        \
+	    "bytes written to the tun device, without the virtio_net_hdr")    \
+	X(TUN_WRITE_TSO, "tun_write_tso_frames", "frames",                    \
+	    "TCP superpackets written to the tun device")                     \
+	X(TUN_WRITE_USO, "tun_write_uso_frames", "frames",                    \
+	    "UDP superpackets written to the tun device")                     \
+	X(TX_PACKETS, "tx_packets", "packets", "packets sent to peers")       \
+	X(TX_BYTES, "tx_bytes", "bytes", "bytes of packets sent to peers")    \
+	X(TX_SENDS, "tx_sends", "calls", "sends on peers' sockets")           \
+	X(TX_GSO_SENDS, "tx_gso_sends", "calls",                              \
+	    "sends that carried several datagrams by UDP_SEGMENT")            \
+	X(RX_PACKETS, "rx_packets", "packets", "packets received from peers") \
+	X(RX_BYTES, "rx_bytes", "bytes", "bytes of packets received")         \
+	X(RX_RECEIVES, "rx_receives", "messages",                             \
+	    "messages received on peers' sockets")                            \
+	X(RX_GRO_RECEIVES, "rx_gro_receives", "messages",                     \
+	    "messages that held several datagrams by UDP_GRO")                \
+	X(TX_DROP_SHORT, "tx_drop_short", "packets",                          \
+	    "frame too short for its headers")                                \
+	X(TX_DROP_VERSION, "tx_drop_version", "packets",                      \
+	    "neither IPv4 nor IPv6")                                          \
+	X(TX_DROP_LENGTH, "tx_drop_length", "packets",                        \
+	    "length in the IP header contradicts the frame")                  \
+	X(TX_DROP_CHECKSUM, "tx_drop_checksum", "packets",                    \
+	    "checksum offsets point outside the packet")                      \
+	X(TX_DROP_HEADER, "tx_drop_header", "packets",                        \
+	    "a transport header that cannot be")                              \
+	X(TX_DROP_NO_PEER, "tx_drop_no_peer", "packets",                      \
+	    "no peer has the destination in its prefixes")                    \
+	X(TX_DROP_FULL, "tx_drop_full", "packets",                            \
+	    "the peer's socket was full (EAGAIN, ENOBUFS)")                   \
+	X(TX_DROP_REFUSED, "tx_drop_refused", "packets",                      \
+	    "the peer's host refused or cannot be reached")                   \
+	X(TX_DROP_TOO_BIG, "tx_drop_too_big", "packets",                      \
+	    "larger than one datagram may be (EMSGSIZE)")                     \
+	X(TX_DROP_ERROR, "tx_drop_error", "packets",                          \
+	    "another error on the peer's socket")                             \
+	X(RX_DROP_SHORT, "rx_drop_short", "packets",                          \
+	    "datagram too short for its headers")                             \
+	X(RX_DROP_VERSION, "rx_drop_version", "packets",                      \
+	    "neither IPv4 nor IPv6")                                          \
+	X(RX_DROP_LENGTH, "rx_drop_length", "packets",                        \
+	    "length in the IP header contradicts the datagram")               \
+	X(RX_DROP_HEADER, "rx_drop_header", "packets",                        \
+	    "a message with a control header or length that cannot be")       \
+	X(RX_DROP_SOURCE, "rx_drop_source", "packets",                        \
+	    "inner source is not in the peer's prefixes")                     \
+	X(RX_DROP_NO_PEER, "rx_drop_no_peer", "packets",                      \
+	    "arrived on a socket that has no peer")                           \
+	X(RX_DROP_DOWN, "rx_drop_down", "packets",                            \
+	    "the interface is down (EIO)")                                    \
+	X(RX_DROP_TUN_FULL, "rx_drop_tun_full", "packets",                    \
+	    "the tun queue was full (EAGAIN, ENOBUFS)")                       \
+	X(RX_DROP_TUN_REFUSED, "rx_drop_tun_refused", "packets",              \
+	    "the kernel refused the packet (EINVAL)")                         \
+	X(RX_DROP_TUN_ERROR, "rx_drop_tun_error", "packets",                  \
+	    "another error on the tun device")                                \
+	X(RX_SOCKET_OVERFLOW, "rx_socket_overflow", "packets",                \
+	    "datagrams that the kernel dropped for want of buffer")           \
+	X(RX_SOCKET_ERRORS, "rx_socket_errors", "errors",                     \
+	    "errors that a peer's socket reported (ICMP)")                    \
+	X(FALLBACK_TUN_TSO, "fallback_tun_tso", "times",                      \
+	    "merged TCP writes that the kernel refused")                      \
+	X(FALLBACK_TUN_USO, "fallback_tun_uso", "times",                      \
+	    "merged UDP writes that the kernel refused")                      \
+	X(FALLBACK_UDP_GSO, "fallback_udp_gso", "times",                      \
 	    "UDP_SEGMENT sends that the kernel refused")
 
 enum counter {

@@ -12,9 +12,9 @@
 #define IMSG_DATA_MAX 32768 /* bytes of payload */
 
 struct imsg_hdr {
-	uint32_t type; /* enum msg_type */
-	uint32_t len; /* bytes of payload that follow */
-	uint32_t id; /* interface, slot or request, by type */
+	uint32_t type;	/* enum msg_type */
+	uint32_t len;	/* bytes of payload that follow */
+	uint32_t id;	/* interface, slot or request, by type */
 	uint32_t flags; /* zero */
 };
 
@@ -29,8 +29,8 @@ struct imsg {
  * when there is no fd, so that it works under the worker's filter.
  * Returns 0, or -1 with errno (EAGAIN: the channel is full).
  */
-int imsg_send(int sock, uint32_t type, uint32_t id, const void *data,
-    size_t len, int fd);
+int imsg_send(
+    int sock, uint32_t type, uint32_t id, const void *data, size_t len, int fd);
 
 /*
  * Receives one message, with its fd if one came.  Returns 1, 0 on EOF, -1

@@ -5,13 +5,13 @@
  * Limits that more than one process must agree on.
  */
 #define LIMIT_INTERFACES 32
-#define LIMIT_QUEUES 16 /* workers of one interface */
-#define LIMIT_PEERS 256 /* max-peers of one interface */
+#define LIMIT_QUEUES 16		      /* workers of one interface */
+#define LIMIT_PEERS 256		      /* max-peers of one interface */
 #define LIMIT_SLOTS (2 * LIMIT_PEERS) /* sockets: a pool per family */
-#define LIMIT_PREFIXES 65536 /* of one interface, all peers together */
-#define LIMIT_NAME 64 /* peer and user names, with the NUL */
-#define LIMIT_EVENT 4096 /* bytes of one event's JSON */
-#define LIMIT_REQUEST 65536 /* bytes of one client request */
+#define LIMIT_PREFIXES 65536	      /* of one interface, all peers together */
+#define LIMIT_NAME 64		      /* peer and user names, with the NUL */
+#define LIMIT_EVENT 4096	      /* bytes of one event's JSON */
+#define LIMIT_REQUEST 65536	      /* bytes of one client request */
 #define MTU_MIN 68
 #define MTU_MAX 65535
 #define BATCH_PACKETS 128 /* with a virtio_net_hdr; 1 without */

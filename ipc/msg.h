@@ -16,43 +16,43 @@
  */
 enum msg_type {
 	/* parent to worker, in this order until MSG_WORKER_START */
-	MSG_WORKER_CONFIG = 1, /* struct msg_worker_config */
-	MSG_WORKER_TUN, /* fd */
-	MSG_WORKER_COUNTERS, /* fd, to be mapped read-write */
-	MSG_WORKER_SOCKET, /* fd; id: slot */
-	MSG_WORKER_PEERS_BEGIN, /* a whole new table; id: generation */
-	MSG_WORKER_PEER, /* struct msg_peer; id: slot */
-	MSG_WORKER_PREFIXES, /* struct prefix[]; id: slot */
+	MSG_WORKER_CONFIG = 1,	 /* struct msg_worker_config */
+	MSG_WORKER_TUN,		 /* fd */
+	MSG_WORKER_COUNTERS,	 /* fd, to be mapped read-write */
+	MSG_WORKER_SOCKET,	 /* fd; id: slot */
+	MSG_WORKER_PEERS_BEGIN,	 /* a whole new table; id: generation */
+	MSG_WORKER_PEER,	 /* struct msg_peer; id: slot */
+	MSG_WORKER_PREFIXES,	 /* struct prefix[]; id: slot */
 	MSG_WORKER_PEERS_COMMIT, /* the new table holds from now */
-	MSG_WORKER_START, /* no more fds: lock down, run */
-	MSG_WORKER_OFFLOAD, /* struct msg_offload */
-	MSG_WORKER_LOG_LEVEL, /* struct msg_log_level */
+	MSG_WORKER_START,	 /* no more fds: lock down, run */
+	MSG_WORKER_OFFLOAD,	 /* struct msg_offload */
+	MSG_WORKER_LOG_LEVEL,	 /* struct msg_log_level */
 
 	/* parent to control */
 	MSG_CONTROL_CONFIG = 100, /* struct msg_control_config */
-	MSG_CONTROL_LISTEN, /* fd; id: 1 admin socket, 0 read-only */
-	MSG_CONTROL_START, /* lock down, serve */
-	MSG_CONTROL_COUNTERS, /* fd; id: interface << 16 | queue */
-	MSG_CONTROL_STATE, /* fd: sealed memfd with the state, JSON */
-	MSG_CONTROL_EVENT, /* JSON text of one event; id: low seq */
-	MSG_CONTROL_REPLY, /* struct msg_reply, text; id: request's */
-	MSG_CONTROL_LOG_LEVEL, /* struct msg_log_level */
+	MSG_CONTROL_LISTEN,	  /* fd; id: 1 admin socket, 0 read-only */
+	MSG_CONTROL_START,	  /* lock down, serve */
+	MSG_CONTROL_COUNTERS,	  /* fd; id: interface << 16 | queue */
+	MSG_CONTROL_STATE,	  /* fd: sealed memfd with the state, JSON */
+	MSG_CONTROL_EVENT,	  /* JSON text of one event; id: low seq */
+	MSG_CONTROL_REPLY,	  /* struct msg_reply, text; id: request's */
+	MSG_CONTROL_LOG_LEVEL,	  /* struct msg_log_level */
 
 	/* child to parent */
 	MSG_READY = 200, /* struct msg_ready: locked down, running */
-	MSG_LOG, /* uint32_t level, text */
-	MSG_PEERS_DONE, /* worker; id: generation in force */
+	MSG_LOG,	 /* uint32_t level, text */
+	MSG_PEERS_DONE,	 /* worker; id: generation in force */
 	MSG_OFFLOAD_OFF, /* worker: struct msg_offload_off */
-	MSG_TUN_GONE, /* worker: the device was deleted */
-	MSG_REQUEST, /* control: struct msg_request; id: its choice */
+	MSG_TUN_GONE,	 /* worker: the device was deleted */
+	MSG_REQUEST,	 /* control: struct msg_request; id: its choice */
 };
 
 /* The offloads that can be switched, one bit each. */
 enum offload {
-	OFFLOAD_TSO_TX, /* read TCP superpackets from the tun */
-	OFFLOAD_USO_TX, /* read UDP superpackets from the tun */
-	OFFLOAD_TSO_RX, /* write merged TCP to the tun */
-	OFFLOAD_USO_RX, /* write merged UDP to the tun */
+	OFFLOAD_TSO_TX,	 /* read TCP superpackets from the tun */
+	OFFLOAD_USO_TX,	 /* read UDP superpackets from the tun */
+	OFFLOAD_TSO_RX,	 /* write merged TCP to the tun */
+	OFFLOAD_USO_RX,	 /* write merged UDP to the tun */
 	OFFLOAD_UDP_GSO, /* UDP_SEGMENT to peers */
 	OFFLOAD_UDP_GRO, /* UDP_GRO from peers */
 	OFFLOAD_COUNT
@@ -64,11 +64,11 @@ const char *offload_name(enum offload);
 
 struct msg_worker_config {
 	uint32_t queue;
-	uint32_t vnet_hdr; /* 1: frames carry a virtio_net_hdr */
-	uint32_t offloads; /* OFFLOAD_BIT()s that may be used */
-	uint32_t slots; /* sockets that follow */
+	uint32_t vnet_hdr;     /* 1: frames carry a virtio_net_hdr */
+	uint32_t offloads;     /* OFFLOAD_BIT()s that may be used */
+	uint32_t slots;	       /* sockets that follow */
 	uint32_t max_prefixes; /* room for the prefix table */
-	uint32_t uid; /* what to become */
+	uint32_t uid;	       /* what to become */
 	uint32_t gid;
 	uint32_t log_level;
 	uint32_t strict; /* 1: every sandbox layer or none */
@@ -87,7 +87,7 @@ struct msg_offload {
 
 struct msg_offload_off {
 	uint32_t offload; /* enum offload */
-	int32_t error; /* errno of the refusal */
+	int32_t error;	  /* errno of the refusal */
 };
 
 struct msg_log_level {
@@ -108,18 +108,22 @@ struct msg_ready {
 };
 
 enum request_kind {
-	REQUEST_RELOAD = 1, /* value: 1 for a dry run */
-	REQUEST_SET_MTU, /* interface, value: bytes */
+	REQUEST_RELOAD = 1,  /* value: 1 for a dry run */
+	REQUEST_SET_MTU,     /* interface, value: bytes */
 	REQUEST_SET_OFFLOAD, /* interface, what: enum offload, value: 0, 1 */
-	REQUEST_LOG_LEVEL, /* what: enum process_kind, value: level */
+	REQUEST_LOG_LEVEL,   /* what: enum process_kind, value: level */
 };
 
-enum process_kind { PROCESS_PARENT, PROCESS_WORKER, PROCESS_CONTROL,
-	PROCESS_COUNT };
+enum process_kind {
+	PROCESS_PARENT,
+	PROCESS_WORKER,
+	PROCESS_CONTROL,
+	PROCESS_COUNT
+};
 const char *process_name(enum process_kind); /* "tund", "tund-worker", ... */
 
 struct msg_request {
-	uint32_t kind; /* enum request_kind */
+	uint32_t kind;	    /* enum request_kind */
 	uint32_t interface; /* the state's interfaces[].id */
 	uint32_t what;
 	uint32_t value;
@@ -140,16 +144,14 @@ struct msg_reply {
  * Readers: 0 if the message is exactly such a one and every value is in its
  * range, else -1.  What they return points into the message or is a copy.
  */
-int msg_read_worker_config(
-    const struct imsg *, struct msg_worker_config *);
+int msg_read_worker_config(const struct imsg *, struct msg_worker_config *);
 int msg_read_peer(const struct imsg *, struct msg_peer *);
 int msg_read_prefixes(
     const struct imsg *, const struct prefix **, size_t *count);
 int msg_read_offload(const struct imsg *, struct msg_offload *);
 int msg_read_offload_off(const struct imsg *, struct msg_offload_off *);
 int msg_read_log_level(const struct imsg *, struct msg_log_level *);
-int msg_read_control_config(
-    const struct imsg *, struct msg_control_config *);
+int msg_read_control_config(const struct imsg *, struct msg_control_config *);
 int msg_read_ready(const struct imsg *, struct msg_ready *);
 int msg_read_request(const struct imsg *, struct msg_request *);
 /* text is NUL terminated, inside m; level in range, text printable. */

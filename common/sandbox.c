@@ -1,0 +1,303 @@
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sandbox.h"
+
+/*
+ * Theory of operation.  The child arrives as root with every descriptor that
+ * it will ever need.  It becomes its user for good, keeping over that change
+ * one capability, CAP_SYS_CHROOT, for the case that user namespaces are off.
+ * As that user it makes a user namespace, where it may pivot into an empty
+ * root without the parent needing CAP_SYS_ADMIN; failing that it spends the
+ * capability on an empty chroot.  Everything after only takes away.
+ */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#endif
+#ifndef PR_MDWE_REFUSE_EXEC_GAIN
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+#define SANDBOX_CHROOT "/run/tund/empty"
+
+static const char *const layer_names[SANDBOX_COUNT] = {
+    [SANDBOX_USER] = "user",
+    [SANDBOX_NAMESPACES] = "namespaces",
+    [SANDBOX_ROOT] = "root",
+    [SANDBOX_CAPABILITIES] = "capabilities",
+    [SANDBOX_PDEATHSIG] = "pdeathsig",
+    [SANDBOX_NO_NEW_PRIVS] = "no-new-privs",
+    [SANDBOX_NOT_DUMPABLE] = "not-dumpable",
+    [SANDBOX_MDWE] = "mdwe",
+    [SANDBOX_LANDLOCK] = "landlock",
+    [SANDBOX_RLIMITS] = "rlimits",
+    [SANDBOX_SECCOMP] = "seccomp",
+};
+
+const char *
+sandbox_layer_name(enum sandbox_layer l)
+{
+	return l < SANDBOX_COUNT ? layer_names[l] : "?";
+}
+
+static int
+capabilities_set(uint64_t permitted)
+{
+	struct __user_cap_header_struct head = {
+	    .version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		data[i].permitted = (uint32_t)(permitted >> (32 * i));
+		data[i].effective = data[i].permitted;
+	}
+	return (int)syscall(SYS_capset, &head, data);
+}
+
+static int
+write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+static int
+layer_user(const struct sandbox *s)
+{
+	if (prctl(PR_SET_KEEPCAPS, 1) == -1 || setgroups(0, NULL) == -1 ||
+	    setresgid(s->gid, s->gid, s->gid) == -1 ||
+	    setresuid(s->uid, s->uid, s->uid) == -1 ||
+	    capabilities_set(1u << CAP_SYS_CHROOT) == -1)
+		return -1;
+	/* proof that there is no way back */
+	if (setresuid(0, 0, 0) == 0 || setuid(0) == 0 || setgid(0) == 0 ||
+	    getuid() != s->uid || geteuid() != s->uid || getgid() != s->gid ||
+	    getegid() != s->gid) {
+		errno = EPERM;
+		return -1;
+	}
+	/* setresuid cleared it, and /proc/self must be ours for the map */
+	return prctl(PR_SET_DUMPABLE, 1);
+}
+
+static int
+layer_namespaces(const struct sandbox *s)
+{
+	char map[64];
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
+		    CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWCGROUP) == -1)
+		return -1;
+	snprintf(map, sizeof(map), "%u %u 1", s->uid, s->uid);
+	if (write_file("/proc/self/uid_map", map) == -1 ||
+	    write_file("/proc/self/setgroups", "deny") == -1)
+		return -1;
+	snprintf(map, sizeof(map), "%u %u 1", s->gid, s->gid);
+	return write_file("/proc/self/gid_map", map);
+}
+
+/* In our own mount namespace: a tmpfs with nothing in it becomes the root. */
+static int
+root_pivot(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+	    mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		"size=4k,nr_inodes=2,mode=0555") == -1 ||
+	    chdir("/tmp") == -1 || syscall(SYS_pivot_root, ".", ".") == -1 ||
+	    umount2(".", MNT_DETACH) == -1 || chdir("/") == -1)
+		return -1;
+	return mount(NULL, "/", NULL,
+	    MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+/* The parent made the directory, empty and not writable by anyone but root. */
+static int
+root_chroot(void)
+{
+	struct stat st;
+
+	if (chdir(SANDBOX_CHROOT) == -1 || stat(".", &st) == -1)
+		return -1;
+	if (st.st_uid != 0 || (st.st_mode & 022) != 0 || st.st_nlink != 2) {
+		errno = EPERM;
+		return -1;
+	}
+	if (chroot(".") == -1)
+		return -1;
+	return chdir("/");
+}
+
+static int
+layer_capabilities(void)
+{
+	int cap;
+
+	/*
+	 * In the namespace of our own we have CAP_SETPCAP and can empty the
+	 * bounding set; without one it was the parent that bounded us.
+	 */
+	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap) == -1 && errno != EPERM)
+			return -1;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1)
+		return -1;
+	return capabilities_set(0);
+}
+
+static int
+layer_pdeathsig(const struct sandbox *s)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		return -1;
+	/*
+	 * Had the parent gone before, nobody would send the signal.  A new
+	 * pid namespace changes nothing here: only children would be in it.
+	 */
+	if (getppid() != s->parent)
+		_exit(1);
+	return 0;
+}
+
+/* Rights that each ABI of landlock added; a newer kernel takes them all. */
+static const struct {
+	int abi;
+	uint64_t rights;
+} landlock_rights[] = {
+    {1, (1ULL << 13) - 1}, /* execute ... make_sym */
+    {2, 1ULL << 13},	   /* refer */
+    {3, 1ULL << 14},	   /* truncate */
+    {5, 1ULL << 15},	   /* ioctl_dev */
+};
+
+static int
+layer_landlock(void)
+{
+	struct {
+		uint64_t fs;
+		uint64_t net;
+		uint64_t scoped;
+	} attr = {0};
+	size_t i, size = sizeof(attr.fs);
+	int fd;
+	long abi, r;
+
+	abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+	if (abi < 0)
+		return -1;
+	for (i = 0; i < sizeof(landlock_rights) / sizeof(*landlock_rights); i++)
+		if (abi >= landlock_rights[i].abi)
+			attr.fs |= landlock_rights[i].rights;
+	if (abi >= 4) {
+		attr.net = 3; /* bind and connect, TCP */
+		size = 2 * sizeof(uint64_t);
+	}
+	if (abi >= 6) {
+		attr.scoped = 3; /* abstract sockets, signals */
+		size = 3 * sizeof(uint64_t);
+	}
+	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+	if (fd == -1)
+		return -1;
+	r = syscall(SYS_landlock_restrict_self, fd, 0);
+	close(fd);
+	return (int)r;
+}
+
+static int
+layer_rlimits(const struct sandbox *s)
+{
+	struct rlimit none = {0, 0}, files = {s->nofile, s->nofile};
+
+	if (setrlimit(RLIMIT_NPROC, &none) == -1 ||
+	    setrlimit(RLIMIT_CORE, &none) == -1 ||
+	    setrlimit(RLIMIT_MEMLOCK, &none) == -1 ||
+	    setrlimit(RLIMIT_MSGQUEUE, &none) == -1)
+		return -1;
+	/* Standard error is /dev/null or a terminal, never a file to grow. */
+	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
+		return -1;
+	return setrlimit(RLIMIT_NOFILE, &files);
+}
+
+void
+sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
+{
+	uint32_t required =
+	    s->strict ? SANDBOX_BIT(SANDBOX_COUNT) - 1 : SANDBOX_REQUIRED;
+	bool namespaces = false;
+	int layer, r;
+
+	*applied = *missing = 0;
+	for (layer = 0; layer < SANDBOX_COUNT; layer++) {
+		switch ((enum sandbox_layer)layer) {
+		case SANDBOX_USER:
+			r = layer_user(s);
+			break;
+		case SANDBOX_NAMESPACES:
+			r = layer_namespaces(s);
+			namespaces = r == 0;
+			break;
+		case SANDBOX_ROOT:
+			r = namespaces ? root_pivot() : root_chroot();
+			break;
+		case SANDBOX_CAPABILITIES:
+			r = layer_capabilities();
+			break;
+		case SANDBOX_PDEATHSIG:
+			r = layer_pdeathsig(s);
+			break;
+		case SANDBOX_NO_NEW_PRIVS:
+			r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+			break;
+		case SANDBOX_NOT_DUMPABLE:
+			r = prctl(PR_SET_DUMPABLE, 0);
+			break;
+		case SANDBOX_MDWE:
+			r = prctl(
+			    PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
+			break;
+		case SANDBOX_LANDLOCK:
+			r = layer_landlock();
+			break;
+		case SANDBOX_RLIMITS:
+			r = layer_rlimits(s);
+			break;
+		case SANDBOX_SECCOMP:
+			r = s->seccomp();
+			break;
+		default:
+			r = -1;
+		}
+		if (r == 0) {
+			*applied |= SANDBOX_BIT(layer);
+			continue;
+		}
+		*missing |= SANDBOX_BIT(layer);
+		if (required & SANDBOX_BIT(layer))
+			fatal("sandbox layer \"%s\" cannot be had",
+			    layer_names[layer]);
+	}
+}
