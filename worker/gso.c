@@ -1,0 +1,240 @@
+#include "worker/gso.h"
+
+#include "worker/csum.h"
+
+/*
+ * Theory of operation.  A superpacket is one header and a long payload.  Each
+ * segment gets a copy of that header with what differs rewritten, and a view
+ * of its part of the payload.  All that is the same in every segment is summed
+ * once, so that a segment's checksum costs the pass over its payload and a
+ * handful of additions.
+ *
+ * What the virtio_net_hdr claims is believed only as far as the packet bears
+ * it out; hdr_len is not believed at all (on the forward path it is the length
+ * of the linear head).  A whole packet whose gso fields are off goes out as
+ * one packet with its checksum computed.
+ */
+#define TCP_FLAGS 13
+#define TCP_FIN 0x01
+#define TCP_PSH 0x08
+#define TCP_CWR 0x80
+#define TCP_CSUM 16
+#define UDP_CSUM 6
+
+/* A header longer than this cannot be copied 64 KiB / gso_size times. */
+#define GSO_HDR_MAX 2048
+
+static uint32_t
+csum_offset_of(const struct pkt *p)
+{
+	return p->proto == PKT_TCP ? TCP_CSUM : UDP_CSUM;
+}
+
+/* Does the type agree with what the packet is? */
+static bool
+gso_type_fits(uint8_t type, const struct pkt *p)
+{
+	switch (type) {
+	case VNET_GSO_TCPV4:
+		return p->version == 4 && p->proto == PKT_TCP;
+	case VNET_GSO_TCPV6:
+		return p->version == 6 && p->proto == PKT_TCP;
+	case VNET_GSO_UDP_L4:
+		return p->proto == PKT_UDP;
+	}
+	return false;
+}
+
+/*
+ * Completes a partial checksum that may lie anywhere behind the IP header:
+ * the field holds the folded sum of a pseudo-header that we need not know.
+ */
+static enum pkt_drop
+csum_complete(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
+{
+	size_t start = h->csum_start, field = start + h->csum_offset;
+	uint16_t sum;
+
+	if (start < p->l4 || field + 2 > p->len)
+		return PKT_CHECKSUM;
+	sum = (uint16_t)~csum_fold(csum_bytes(data + start, p->len - start));
+	if (sum == 0 && h->csum_offset == UDP_CSUM)
+		sum = 0xffff;
+	pkt_store16(data + field, sum);
+	return PKT_OK;
+}
+
+/*
+ * A packet that leaves as it came, but for its checksum.  Where the header's
+ * offsets contradict a whole TCP or UDP header they are off, not the packet;
+ * a sum that starts inside a UDP payload belongs to a packet in a tunnel.
+ */
+static enum pkt_drop
+gso_single(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
+{
+	bool tunnel =
+	    p->proto == PKT_UDP && h->csum_start >= (size_t)p->l4 + p->l4_len;
+
+	if (h->gso_type == VNET_GSO_NONE && !h->needs_csum)
+		return PKT_OK;
+	if (p->fragment)
+		return PKT_OK;
+	if (p->l4_len == 0 || (tunnel && h->gso_type == VNET_GSO_NONE)) {
+		if (p->proto == PKT_TCP)
+			return PKT_HEADER;
+		return h->needs_csum ? csum_complete(data, p, h) : PKT_OK;
+	}
+	if (h->needs_csum && h->csum_start == p->l4 &&
+	    h->csum_offset == csum_offset_of(p))
+		return csum_complete(data, p, h);
+	csum_transport_set(data, p);
+	return PKT_OK;
+}
+
+/* Sums of the header with every field zero that differs by segment. */
+static void
+gso_prepare(struct gso *g)
+{
+	const struct pkt *p = &g->pkt;
+	const uint8_t *ip = g->data, *l4 = g->data + p->l4;
+	uint64_t ones = 0xffff;
+
+	if (p->version == 4) {
+		g->id = pkt_be16(ip + 4);
+		g->ip_sum =
+		    csum_bytes(ip, p->l4) + (ones - pkt_load16(ip + 2)) +
+		    (ones - pkt_load16(ip + 4)) + (ones - pkt_load16(ip + 10));
+	}
+	g->l4_sum = csum_add(csum_pseudo(ip, p), csum_bytes(l4, p->l4_len));
+	if (p->proto == PKT_TCP) {
+		g->seq = pkt_be32(l4 + 4);
+		g->l4_sum = csum_add(g->l4_sum,
+		    (ones - pkt_load16(l4 + 4)) + (ones - pkt_load16(l4 + 6)) +
+			(ones - pkt_load16(l4 + 12)) +
+			(ones - pkt_load16(l4 + TCP_CSUM)));
+	} else {
+		g->l4_sum =
+		    csum_add(g->l4_sum, (ones - pkt_load16(l4 + 4)) +
+					    (ones - pkt_load16(l4 + UDP_CSUM)));
+	}
+}
+
+enum pkt_drop
+gso_start(struct gso *g, uint8_t *data, size_t len, const struct vnet_hdr *h)
+{
+	struct pkt *p = &g->pkt;
+	enum pkt_drop drop = pkt_parse(data, len, p);
+
+	if (drop != PKT_OK)
+		return drop;
+	g->data = data;
+	g->done = false;
+	g->split = false;
+	g->hdr_len = p->l4 + p->l4_len;
+	g->gso_size = h->gso_size;
+	g->offset = g->hdr_len;
+	if (h->gso_type != VNET_GSO_NONE && p->len != len)
+		return PKT_LENGTH;
+	if (p->l4_len == 0 || p->len == g->hdr_len || g->gso_size == 0 ||
+	    p->len - g->hdr_len <= g->gso_size || g->hdr_len > GSO_HDR_MAX ||
+	    !gso_type_fits(h->gso_type, p) ||
+	    (h->needs_csum && (h->csum_start != p->l4 ||
+				  h->csum_offset != csum_offset_of(p))))
+		return gso_single(data, p, h);
+	g->split = true;
+	gso_prepare(g);
+	return PKT_OK;
+}
+
+/* Lengths, ID and checksum of a segment's IP header. */
+static inline void
+segment_ip(struct gso *g, uint8_t *hdr, uint32_t len)
+{
+	if (g->pkt.version == 6) {
+		pkt_put16(hdr + 4, (uint16_t)(len - 40));
+		return;
+	}
+	pkt_put16(hdr + 2, (uint16_t)len);
+	pkt_put16(hdr + 4, g->id);
+	pkt_store16(hdr + 10,
+	    (uint16_t)~csum_fold(
+		g->ip_sum + csum_word((uint16_t)len) + csum_word(g->id)));
+	g->id++;
+}
+
+static inline void
+segment_tcp(struct gso *g, uint8_t *tcp, uint32_t size, bool first, bool last)
+{
+	uint64_t sum;
+
+	if (!first)
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+	if (!last)
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	pkt_put32(tcp + 4, g->seq);
+	sum = g->l4_sum + pkt_load32(tcp + 4) + pkt_load16(tcp + 12) +
+	      csum_word((uint16_t)(g->pkt.l4_len + size));
+	sum = csum_add(sum, csum_bytes(g->data + g->offset, size));
+	pkt_store16(tcp + TCP_CSUM, (uint16_t)~csum_fold(sum));
+	g->seq += size;
+}
+
+static inline void
+segment_udp(struct gso *g, uint8_t *udp, uint32_t size)
+{
+	uint64_t length = csum_word((uint16_t)(g->pkt.l4_len + size));
+	uint16_t sum;
+
+	pkt_put16(udp + 4, (uint16_t)(g->pkt.l4_len + size));
+	/* the length counts twice: in the header and before it */
+	sum = (uint16_t)~csum_fold(csum_add(
+	    g->l4_sum + 2 * length, csum_bytes(g->data + g->offset, size)));
+	pkt_store16(udp + UDP_CSUM, sum == 0 ? 0xffff : sum);
+}
+
+/* Headers are copied in whole cache lines: both ends have the room. */
+static inline void
+header_copy(uint8_t *to, const uint8_t *from, uint32_t len, uint32_t room)
+{
+	if (len <= 64 && room >= 64)
+		memcpy(to, from, 64);
+	else
+		memcpy(to, from, len);
+}
+
+bool
+gso_next(struct gso *g, struct batch *b)
+{
+	uint32_t left, size, stride = (g->hdr_len + 63) & ~63u;
+	bool first;
+	struct seg *s;
+	uint8_t *hdr;
+
+	if (!g->split && !g->done && b->count < BATCH_PACKETS) {
+		s = &b->segs[b->count++];
+		*s = (struct seg){.data = g->data, .data_len = g->pkt.len};
+		g->done = true;
+	}
+	while (!g->done && b->count < BATCH_PACKETS &&
+	       b->used + stride <= BATCH_HEADERS && g->split) {
+		left = g->pkt.len - g->offset;
+		size = left < g->gso_size ? left : g->gso_size;
+		first = g->offset == g->hdr_len;
+		g->done = left == size;
+		hdr = b->headers + b->used;
+		header_copy(hdr, g->data, g->hdr_len, g->pkt.len);
+		if (g->pkt.proto == PKT_TCP)
+			segment_tcp(g, hdr + g->pkt.l4, size, first, g->done);
+		else
+			segment_udp(g, hdr + g->pkt.l4, size);
+		segment_ip(g, hdr, g->hdr_len + size);
+		s = &b->segs[b->count++];
+		*s = (struct seg){.hdr = hdr,
+		    .data = g->data + g->offset,
+		    .hdr_len = g->hdr_len,
+		    .data_len = size};
+		b->used += stride;
+		g->offset += size;
+	}
+	return g->done;
+}
