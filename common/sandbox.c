@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/idmap.h"
 #include "common/log.h"
 #include "common/sandbox.h"
 
@@ -102,6 +103,24 @@ layer_user(const struct sandbox *s)
 	return prctl(PR_SET_DUMPABLE, 1);
 }
 
+static struct idmap idmap = {.helper = -1};
+
+/* The map is written by the helper from outside, or shows us alone. */
+static int
+map_users(const struct sandbox *s)
+{
+	char map[64];
+
+	if (s->see_users) {
+		if (idmap_finish(&idmap) == 0)
+			return 0;
+		log_warnx("users cannot be told apart, so nobody is root: "
+			  "CAP_SETUID or CAP_SETFCAP is missing");
+	}
+	snprintf(map, sizeof(map), "%u %u 1", s->uid, s->uid);
+	return write_file("/proc/self/uid_map", map);
+}
+
 static int
 layer_namespaces(const struct sandbox *s)
 {
@@ -110,8 +129,7 @@ layer_namespaces(const struct sandbox *s)
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
 		    CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWCGROUP) == -1)
 		return -1;
-	snprintf(map, sizeof(map), "%u %u 1", s->uid, s->uid);
-	if (write_file("/proc/self/uid_map", map) == -1 ||
+	if (map_users(s) == -1 ||
 	    write_file("/proc/self/setgroups", "deny") == -1)
 		return -1;
 	snprintf(map, sizeof(map), "%u %u 1", s->gid, s->gid);
@@ -251,6 +269,8 @@ sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 	int layer, r;
 
 	*applied = *missing = 0;
+	if (s->see_users && idmap_start(&idmap, s->uid) == -1)
+		log_warn("no helper for the user map");
 	for (layer = 0; layer < SANDBOX_COUNT; layer++) {
 		switch ((enum sandbox_layer)layer) {
 		case SANDBOX_USER:
@@ -259,6 +279,8 @@ sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 		case SANDBOX_NAMESPACES:
 			r = layer_namespaces(s);
 			namespaces = r == 0;
+			if (!namespaces)
+				idmap_finish(&idmap); /* ends the helper */
 			break;
 		case SANDBOX_ROOT:
 			r = namespaces ? root_pivot() : root_chroot();

@@ -34,6 +34,7 @@ struct sandbox {
 	pid_t parent;	     /* getppid() before the fork's exec */
 	bool strict;	     /* a missing layer is fatal */
 	unsigned int nofile; /* RLIMIT_NOFILE afterwards; 0: no new fd */
+	bool see_users; /* SO_PEERCRED must tell users apart, common/idmap.h */
 	/* Installs the seccomp filter; 0, or -1 with errno. */
 	int (*seccomp)(void);
 };
