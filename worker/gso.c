@@ -80,7 +80,8 @@ gso_single(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
 	if (p->fragment)
 		return PKT_OK;
 	if (p->l4_len == 0 || (tunnel && h->gso_type == VNET_GSO_NONE)) {
-		if (p->proto == PKT_TCP)
+		if (p->l4_len == 0 &&
+		    (p->proto == PKT_TCP || p->proto == PKT_UDP))
 			return PKT_HEADER;
 		return h->needs_csum ? csum_complete(data, p, h) : PKT_OK;
 	}
@@ -91,31 +92,45 @@ gso_single(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
 	return PKT_OK;
 }
 
-/* Sums of the header with every field zero that differs by segment. */
+/*
+ * The folded sum of a header without the 16-bit words at these offsets: to
+ * take a word away is to add its complement (RFC 1624).
+ */
+static uint64_t
+sum_without(uint64_t sum, const uint8_t *p, const uint8_t *words, size_t n)
+{
+	size_t i;
+
+	sum = csum_fold(sum);
+	for (i = 0; i < n; i++)
+		sum += 0xffffu - pkt_load16(p + words[i]);
+	return csum_fold(sum);
+}
+
+/* Sums of the headers but for all that differs by segment. */
 static void
 gso_prepare(struct gso *g)
 {
+	static const uint8_t ip_words[] = {2, 4, 10};
+	static const uint8_t tcp_words[] = {4, 6, 12, TCP_CSUM};
+	static const uint8_t udp_words[] = {4, UDP_CSUM};
 	const struct pkt *p = &g->pkt;
-	const uint8_t *ip = g->data, *l4 = g->data + p->l4;
-	uint64_t ones = 0xffff;
+	const uint8_t *l4 = g->data + p->l4;
 
 	if (p->version == 4) {
-		g->id = pkt_be16(ip + 4);
-		g->ip_sum =
-		    csum_bytes(ip, p->l4) + (ones - pkt_load16(ip + 2)) +
-		    (ones - pkt_load16(ip + 4)) + (ones - pkt_load16(ip + 10));
+		g->id = pkt_be16(g->data + 4);
+		g->ip_sum = sum_without(csum_bytes(g->data, p->l4), g->data,
+		    ip_words, sizeof(ip_words));
 	}
-	g->l4_sum = csum_add(csum_pseudo(ip, p), csum_bytes(l4, p->l4_len));
+	g->l4_sum =
+	    csum_add(csum_pseudo(g->data, p), csum_bytes(l4, p->l4_len));
 	if (p->proto == PKT_TCP) {
 		g->seq = pkt_be32(l4 + 4);
-		g->l4_sum = csum_add(g->l4_sum,
-		    (ones - pkt_load16(l4 + 4)) + (ones - pkt_load16(l4 + 6)) +
-			(ones - pkt_load16(l4 + 12)) +
-			(ones - pkt_load16(l4 + TCP_CSUM)));
+		g->l4_sum =
+		    sum_without(g->l4_sum, l4, tcp_words, sizeof(tcp_words));
 	} else {
 		g->l4_sum =
-		    csum_add(g->l4_sum, (ones - pkt_load16(l4 + 4)) +
-					    (ones - pkt_load16(l4 + UDP_CSUM)));
+		    sum_without(g->l4_sum, l4, udp_words, sizeof(udp_words));
 	}
 }
 

@@ -1,0 +1,62 @@
+#include "worker/gro_internal.h"
+
+/* Offsets and bits of RFC 9293, section 3.1. */
+#define TCP_SEQ 4
+#define TCP_ACK_NUMBER 8
+#define TCP_FLAGS 13
+#define TCP_WINDOW 14
+#define TCP_OPTIONS 20
+#define TCP_FLAG_PSH 0x08
+#define TCP_FLAG_ACK 0x10
+
+/* ACK, perhaps PSH, and payload: everything else goes alone. */
+bool
+gro_tcp_candidate(const uint8_t *data, const struct pkt *p)
+{
+	uint8_t flags = data[p->l4 + TCP_FLAGS];
+
+	return (flags & ~TCP_FLAG_PSH) == TCP_FLAG_ACK && gro_payload(p) > 0;
+}
+
+bool
+gro_tcp_continues(
+    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+{
+	const uint8_t *a = it->data + it->pkt.l4, *b = data + p->l4;
+
+	return pkt_be32(b + TCP_SEQ) == it->next_seq &&
+	       pkt_load32(a + TCP_ACK_NUMBER) ==
+		   pkt_load32(b + TCP_ACK_NUMBER) &&
+	       a[12] == b[12] &&
+	       pkt_load16(a + TCP_WINDOW) == pkt_load16(b + TCP_WINDOW) &&
+	       memcmp(a + TCP_OPTIONS, b + TCP_OPTIONS,
+		   p->l4_len - TCP_OPTIONS) == 0;
+}
+
+void
+gro_tcp_start(struct gro_item *it)
+{
+	const uint8_t *tcp = it->data + it->pkt.l4;
+
+	it->next_seq = pkt_be32(tcp + TCP_SEQ) + it->gso_size;
+	it->psh = (tcp[TCP_FLAGS] & TCP_FLAG_PSH) != 0;
+	it->closed = it->psh;
+}
+
+void
+gro_tcp_append(struct gro_item *it, const uint8_t *data, const struct pkt *p)
+{
+	uint32_t size = gro_payload(p);
+
+	it->next_seq += size;
+	it->psh = (data[p->l4 + TCP_FLAGS] & TCP_FLAG_PSH) != 0;
+	if (it->psh || size < it->gso_size)
+		it->closed = true;
+}
+
+void
+gro_tcp_finish(const struct gro_item *it, uint8_t *hdr)
+{
+	if (it->psh)
+		hdr[TCP_FLAGS] |= TCP_FLAG_PSH;
+}
