@@ -1,0 +1,221 @@
+#include <stdlib.h>
+
+#include "worker/egress.h"
+#include "worker/gso.h"
+#include "worker/tun_io.h"
+#include "worker/udp_io.h"
+#include "worker/worker.h"
+
+/*
+ * tun_read -> vnet_decode -> gso_start -> peers_lookup -> gso_next ->
+ * egress_group -> udp_send.  The frames read stay where they are until
+ * everything cut from them has been sent.
+ */
+#define EGRESS_FRAMES 16 /* read before a send; more gained nothing */
+/* Room to read a header in whole cache lines, and no shared cache sets. */
+#define EGRESS_FRAME_SIZE (TUN_FRAME_MAX + 64 + 55)
+#define RUN_SEGS_MAX 64 /* UDP_MAX_SEGMENTS before Linux 6.9 */
+
+/* Packets of one peer and one size, the last perhaps smaller: one send. */
+struct run {
+	struct peer *peer;
+	uint32_t size;
+	uint32_t bytes;
+	uint16_t count;
+	uint16_t first, last; /* segments, chained by next */
+};
+
+struct egress {
+	struct batch batch;
+	struct run runs[BATCH_PACKETS];
+	size_t run_count;
+	uint16_t next[BATCH_PACKETS];
+	struct iovec iov[2 * RUN_SEGS_MAX];
+	uint8_t frames[EGRESS_FRAMES][EGRESS_FRAME_SIZE];
+};
+
+struct egress *
+egress_new(void)
+{
+	return calloc(1, sizeof(struct egress));
+}
+
+/* Does the segment belong at the end of the peer's open run? */
+static inline bool
+run_takes(const struct run *r, uint32_t len)
+{
+	return len <= r->size && r->count < RUN_SEGS_MAX &&
+	       r->bytes + len <= r->peer->send_max;
+}
+
+static void
+run_begin(struct worker *w, struct egress *e, uint16_t index, uint32_t len)
+{
+	uint32_t slot = e->batch.segs[index].slot;
+	struct peer *p = &w->peers.peer[slot];
+
+	p->run = worker_may(w, OFFLOAD_UDP_GSO) && !p->gso_off
+		     ? (uint16_t)e->run_count
+		     : PEER_RUN_NONE;
+	e->runs[e->run_count++] = (struct run){.peer = p,
+	    .size = len,
+	    .bytes = len,
+	    .count = 1,
+	    .first = index,
+	    .last = index};
+}
+
+/*
+ * Runs in the order of their first packets.  A smaller packet ends its run,
+ * so that order within a peer, and so within a flow, is kept.
+ */
+static void
+egress_group(struct worker *w, struct egress *e)
+{
+	struct run *r;
+	struct peer *p;
+	uint32_t len;
+	uint16_t i;
+
+	e->run_count = 0;
+	for (i = 0; i < e->batch.count; i++) {
+		p = &w->peers.peer[e->batch.segs[i].slot];
+		len = seg_len(&e->batch.segs[i]);
+		r = p->run == PEER_RUN_NONE ? NULL : &e->runs[p->run];
+		if (r == NULL || !run_takes(r, len)) {
+			run_begin(w, e, i, len);
+			continue;
+		}
+		e->next[r->last] = i;
+		r->last = i;
+		r->count++;
+		r->bytes += len;
+		if (len < r->size)
+			p->run = PEER_RUN_NONE;
+	}
+	for (i = 0; i < e->run_count; i++)
+		e->runs[i].peer->run = PEER_RUN_NONE;
+}
+
+static int
+gather_seg(const struct seg *s, struct iovec *iov)
+{
+	int n = 0;
+
+	/* an iovec has no const; a write only reads */
+	if (s->hdr_len > 0) {
+		iov[n].iov_base = (uint8_t *)(uintptr_t)s->hdr;
+		iov[n++].iov_len = s->hdr_len;
+	}
+	iov[n].iov_base = (uint8_t *)(uintptr_t)s->data;
+	iov[n++].iov_len = s->data_len;
+	return n;
+}
+
+/* What the kernel would not take as a run, packet by packet. */
+static void
+send_singly(struct worker *w, struct egress *e, const struct run *r)
+{
+	const struct seg *s;
+	uint16_t i, index = r->first;
+	int n;
+
+	for (i = 0; i < r->count; i++, index = e->next[index]) {
+		s = &e->batch.segs[index];
+		n = gather_seg(s, e->iov);
+		udp_send(w, r->peer, e->iov, n, seg_len(s), 1, seg_len(s));
+	}
+}
+
+static void
+send_run(struct worker *w, struct egress *e, const struct run *r)
+{
+	uint16_t i, index = r->first;
+	int n = 0;
+
+	for (i = 0; i < r->count; i++, index = e->next[index])
+		n += gather_seg(&e->batch.segs[index], &e->iov[n]);
+	if (udp_send(w, r->peer, e->iov, n, r->size, r->count, r->bytes) != 0)
+		send_singly(w, e, r);
+}
+
+static void
+egress_send(struct worker *w, struct egress *e)
+{
+	size_t i;
+
+	egress_group(w, e);
+	for (i = 0; i < e->run_count; i++)
+		send_run(w, e, &e->runs[i]);
+	e->batch.count = e->batch.used = 0;
+}
+
+static void
+count_frame(struct worker *w, const struct gso *g, size_t len)
+{
+	worker_count(w, COUNTER_TUN_READ_FRAMES, 1);
+	worker_count(w, COUNTER_TUN_READ_BYTES, len);
+	if (g->split)
+		worker_count(w,
+		    g->pkt.proto == PKT_TCP ? COUNTER_TUN_READ_TSO
+					    : COUNTER_TUN_READ_USO,
+		    1);
+}
+
+static void
+egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
+{
+	struct vnet_hdr h = {.gso_type = VNET_GSO_NONE};
+	struct gso g = {.split = false};
+	enum pkt_drop drop;
+	struct peer *p;
+	size_t from;
+	bool done;
+
+	if (w->vnet_hdr && len < VNET_HDR_LEN) {
+		worker_count(w, COUNTER_TX_DROP_SHORT, 1);
+		return;
+	}
+	if (w->vnet_hdr) {
+		vnet_decode(frame, &h);
+		frame += VNET_HDR_LEN;
+		len -= VNET_HDR_LEN;
+	}
+	drop = gso_start(&g, frame, len, &h);
+	count_frame(w, &g, len);
+	if (drop != PKT_OK) {
+		worker_count(w, COUNTER_TX_DROP_SHORT + drop - PKT_SHORT, 1);
+		return;
+	}
+	p = peers_lookup(&w->peers, g.pkt.version, pkt_dst(frame, &g.pkt));
+	if (p == NULL) {
+		worker_count(w, COUNTER_TX_DROP_NO_PEER, 1);
+		return;
+	}
+	do {
+		from = e->batch.count;
+		done = gso_next(&g, &e->batch);
+		for (; from < e->batch.count; from++)
+			e->batch.segs[from].slot = p->slot;
+		if (!done)
+			egress_send(w, e);
+	} while (!done);
+}
+
+bool
+egress_run(struct worker *w)
+{
+	struct egress *e = w->egress;
+	size_t i, n, frames = w->vnet_hdr ? EGRESS_FRAMES : 1;
+
+	for (i = 0; i < frames; i++) {
+		/* so that IP headers lie on a cache line of their own */
+		uint8_t *frame = e->frames[i] + 54;
+
+		if ((n = tun_read(w, frame)) == 0)
+			break;
+		egress_frame(w, e, frame, n);
+	}
+	egress_send(w, e);
+	return i == frames;
+}

@@ -1,0 +1,183 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "worker/gro.h"
+#include "worker/ingress.h"
+#include "worker/tun_io.h"
+#include "worker/udp_io.h"
+#include "worker/worker.h"
+
+/*
+ * udp_receive -> udp_message -> pkt_parse -> peers_source_ok -> gro_push ->
+ * gro_frame -> tun_write.  Buffers are reused when the burst is written.
+ */
+/*
+ * Runs that UDP_GRO made fill their buffers: four of them stay in the L2
+ * cache.  Single datagrams do not: there more of them save system calls.
+ */
+#define INGRESS_DEPTH_RUNS 4
+#define INGRESS_DEPTH_SINGLE UDP_RX_MESSAGES
+#define INGRESS_RUN_BYTES 8192 /* an average message above is a run */
+
+struct ingress {
+	struct udp_rx rx;
+	struct gro gro;
+	struct gro_frame frame;
+	size_t depth;
+};
+
+struct ingress *
+ingress_new(void)
+{
+	struct ingress *in = calloc(1, sizeof(*in));
+
+	if (in == NULL || udp_rx_init(&in->rx) == -1) {
+		free(in);
+		return NULL;
+	}
+	gro_init(&in->gro);
+	in->depth = INGRESS_DEPTH_RUNS;
+	return in;
+}
+
+static int
+write_frame(struct worker *w, const struct gro_frame *f)
+{
+	/* iov[0] is the virtio_net_hdr, for one packet nothing else */
+	int skip = w->vnet_hdr ? 0 : 1;
+
+	return tun_write(w, f->iov + skip, f->iovcnt - skip,
+	    f->len - VNET_HDR_LEN, f->count);
+}
+
+/*
+ * The kernel refused a merged frame: its packets go singly, as they came, and
+ * this kind of merging stops (some kernels refuse a short tail, some all).
+ */
+static void
+write_singly(struct worker *w, struct ingress *in, const struct gro_frame *f)
+{
+	static uint8_t header[VNET_HDR_LEN];
+	bool tcp = f->gso_type != VNET_GSO_UDP_L4;
+	const struct gro_packet *p;
+	struct iovec iov[2];
+	uint16_t i, index = f->first;
+
+	worker_count(
+	    w, tcp ? COUNTER_FALLBACK_TUN_TSO : COUNTER_FALLBACK_TUN_USO, 1);
+	worker_offload_off(
+	    w, tcp ? OFFLOAD_TSO_RX : OFFLOAD_USO_RX, EINVAL, -1);
+	for (i = 0; i < f->count; i++) {
+		index = gro_packet_of(&in->gro, index, &p);
+		iov[0].iov_base = header;
+		iov[0].iov_len = sizeof(header);
+		/* an iovec has no const; a write only reads */
+		iov[1].iov_base = (uint8_t *)(uintptr_t)p->data;
+		iov[1].iov_len = p->len;
+		tun_write(w, iov, 2, p->len, 1);
+	}
+}
+
+static void
+ingress_flush(struct worker *w, struct ingress *in)
+{
+	size_t i;
+
+	for (i = 0; i < gro_count(&in->gro); i++) {
+		gro_frame(&in->gro, i, &in->frame);
+		if (write_frame(w, &in->frame) == EINVAL) {
+			if (in->frame.count > 1)
+				write_singly(w, in, &in->frame);
+		} else if (in->frame.gso_type == VNET_GSO_UDP_L4) {
+			worker_count(w, COUNTER_TUN_WRITE_USO, 1);
+		} else if (in->frame.gso_type != VNET_GSO_NONE) {
+			worker_count(w, COUNTER_TUN_WRITE_TSO, 1);
+		}
+	}
+	gro_reset(&in->gro);
+}
+
+static void
+drop(struct worker *w, struct peer *p, enum counter c)
+{
+	worker_count(w, c, 1);
+	counter_add(&p->counters->rx_dropped, 1);
+}
+
+static void
+ingress_packet(struct worker *w, struct ingress *in, struct peer *p,
+    const uint8_t *data, size_t len)
+{
+	struct pkt pkt;
+	enum pkt_drop why = pkt_parse(data, len, &pkt);
+
+	if (why != PKT_OK) {
+		drop(w, p, COUNTER_RX_DROP_SHORT + why - PKT_SHORT);
+		return;
+	}
+	if (!peers_source_ok(&w->peers, p, pkt.version, pkt_src(data, &pkt))) {
+		drop(w, p, COUNTER_RX_DROP_SOURCE);
+		return;
+	}
+	if (gro_room(&in->gro) == 0)
+		ingress_flush(w, in);
+	gro_push(&in->gro, data, len, &pkt);
+}
+
+static void
+ingress_message(struct worker *w, struct ingress *in, struct peer *p,
+    const struct udp_message *m)
+{
+	size_t at, len, count = 0;
+
+	/* a run that would not fit whole goes into a burst of its own */
+	if (m->size > 0 && gro_room(&in->gro) * m->size < m->len)
+		ingress_flush(w, in);
+	for (at = 0; at < m->len; at += len, count++) {
+		len = m->len - at < m->size ? m->len - at : m->size;
+		ingress_packet(w, in, p, m->data + at, len);
+	}
+	worker_count(w, COUNTER_RX_PACKETS, count);
+	worker_count(w, COUNTER_RX_BYTES, m->len);
+	counter_add(&p->counters->rx_packets, count);
+	counter_add(&p->counters->rx_bytes, m->len);
+}
+
+bool
+ingress_run(struct worker *w, struct peer *p)
+{
+	struct ingress *in = w->ingress;
+	size_t i, n, depth = w->vnet_hdr ? in->depth : 1, bytes = 0;
+	struct udp_message m;
+
+	if (!p->active) {
+		ingress_drain(w, p);
+		return false;
+	}
+	in->gro.tcp = worker_may(w, OFFLOAD_TSO_RX);
+	in->gro.udp = worker_may(w, OFFLOAD_USO_RX);
+	n = udp_receive(w, p, &in->rx, depth);
+	for (i = 0; i < n; i++) {
+		m = udp_message(w, p, &in->rx, i);
+		bytes += m.len;
+		ingress_message(w, in, p, &m);
+	}
+	ingress_flush(w, in);
+	if (n > 0)
+		in->depth = bytes / n > INGRESS_RUN_BYTES
+				? INGRESS_DEPTH_RUNS
+				: INGRESS_DEPTH_SINGLE;
+	return n == depth;
+}
+
+void
+ingress_drain(struct worker *w, struct peer *p)
+{
+	struct ingress *in = w->ingress;
+	size_t i, n;
+
+	while ((n = udp_receive(w, p, &in->rx, UDP_RX_MESSAGES)) > 0)
+		for (i = 0; i < n; i++)
+			if (udp_message(w, p, &in->rx, i).len > 0)
+				drop(w, p, COUNTER_RX_DROP_NO_PEER);
+}

@@ -1,0 +1,23 @@
+#ifndef WORKER_PARENT_H
+#define WORKER_PARENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/msg.h"
+
+struct worker;
+
+/*
+ * The worker's side of the channel: what the parent says, and what is said to
+ * it.  A message that is not exact or not legal now ends the process.
+ */
+#define PARENT_FD 3
+
+/* Blocks until MSG_WORKER_START: fills w and *config. */
+void parent_setup(struct worker *w, struct msg_worker_config *config);
+/* Handles what is there, after the lock-down.  Ends on EOF. */
+void parent_readable(struct worker *w);
+void parent_send_ready(uint32_t applied, uint32_t missing);
+
+#endif

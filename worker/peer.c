@@ -1,0 +1,108 @@
+#include <string.h>
+
+#include "worker/peer.h"
+
+/*
+ * A UDP_SEGMENT send stays one superpacket only while the whole frame is below
+ * gso_max_size, 65,536.  One byte more is accepted too, but the kernel then
+ * segments in software: 10.9 became 5.2 Gbit/s.
+ */
+#define SEND_MAX_IPV4 65493
+#define SEND_MAX_IPV6 65473
+
+int
+peers_init(struct peers *ps, size_t slots, size_t max_prefixes,
+    struct counters *counters)
+{
+	size_t i;
+
+	memset(ps, 0, sizeof(*ps));
+	ps->slots = slots;
+	for (i = 0; i < slots; i++) {
+		ps->peer[i].fd = -1;
+		ps->peer[i].slot = (uint16_t)i;
+		ps->peer[i].run = PEER_RUN_NONE;
+		ps->peer[i].counters = &counters->peers[i];
+	}
+	ps->table = prefix_table_new(max_prefixes);
+	ps->next_table = prefix_table_new(max_prefixes);
+	return ps->table != NULL && ps->next_table != NULL ? 0 : -1;
+}
+
+void
+peers_begin(struct peers *ps)
+{
+	ps->building = true;
+	prefix_table_clear(ps->next_table);
+	memset(ps->next_family, 0, sizeof(ps->next_family));
+}
+
+int
+peers_add(struct peers *ps, size_t slot, unsigned int family)
+{
+	if (!ps->building || slot >= ps->slots || ps->peer[slot].fd == -1 ||
+	    ps->next_family[slot] != 0)
+		return -1;
+	ps->next_family[slot] = (uint8_t)family;
+	return 0;
+}
+
+int
+peers_add_prefix(struct peers *ps, size_t slot, const struct prefix *p)
+{
+	if (!ps->building || slot >= ps->slots || ps->next_family[slot] == 0)
+		return -1;
+	return prefix_table_insert(ps->next_table, p, (uint16_t)slot);
+}
+
+int
+peers_commit(struct peers *ps)
+{
+	struct prefix_table *old = ps->table;
+	struct peer *p;
+	size_t i;
+
+	if (!ps->building)
+		return -1;
+	ps->building = false;
+	ps->table = ps->next_table;
+	ps->next_table = old;
+	for (i = 0; i < ps->slots; i++) {
+		p = &ps->peer[i];
+		p->active = ps->next_family[i] != 0;
+		p->send_max =
+		    ps->next_family[i] == 4 ? SEND_MAX_IPV4 : SEND_MAX_IPV6;
+		p->gso_off = false;
+		p->gso_refused = 0;
+		p->last_src_version = 0;
+	}
+	return 0;
+}
+
+struct peer *
+peers_lookup(struct peers *ps, unsigned int version, const uint8_t *addr)
+{
+	uint16_t slot = prefix_table_lookup(ps->table, version, addr);
+
+	return slot == PREFIX_NONE ? NULL : &ps->peer[slot];
+}
+
+/*
+ * Most packets come from where the last one came from: the comparison saves
+ * the walk through the trie.
+ */
+bool
+peers_source_ok(
+    struct peers *ps, struct peer *p, unsigned int version, const uint8_t *addr)
+{
+	size_t size = version == 4 ? 4 : 16;
+
+	if (p->last_src_version == version &&
+	    memcmp(p->last_src, addr, size) == 0)
+		return true;
+	if (prefix_table_lookup(ps->table, version, addr) != p->slot)
+		return false;
+	p->last_src_version = (uint8_t)version;
+	memcpy(p->last_src, addr, size);
+	return true;
+}

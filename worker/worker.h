@@ -1,0 +1,48 @@
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/counters.h"
+#include "ipc/msg.h"
+#include "worker/peer.h"
+
+struct egress;
+struct ingress;
+
+/*
+ * What the two pipelines share.  One process, one thread, one tun queue.
+ */
+struct worker {
+	int tun;
+	bool vnet_hdr;	   /* frames carry a virtio_net_hdr */
+	bool tun_ready;	   /* there may be more to read */
+	uint32_t offloads; /* OFFLOAD_BIT()s that may be used */
+	struct counters *counters;
+	struct peers peers;
+	struct egress *egress;
+	struct ingress *ingress;
+};
+
+static inline void
+worker_count(struct worker *w, enum counter c, uint64_t n)
+{
+	counter_add(&w->counters->c[c], n);
+}
+
+static inline bool
+worker_may(const struct worker *w, enum offload o)
+{
+	return (w->offloads & OFFLOAD_BIT(o)) != 0;
+}
+
+/*
+ * The kernel refused an offload with this errno: stop using it and tell the
+ * parent.  slot: the peer that it concerns, or -1 for all.
+ */
+void worker_offload_off(struct worker *, enum offload, int error, int slot);
+/* The tun device is gone: tell the parent and end. */
+void worker_tun_gone(struct worker *) __attribute__((noreturn));
+
+#endif
