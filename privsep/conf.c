@@ -1,0 +1,113 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "privsep/conf.h"
+
+static void
+conf_peer_free(struct conf_peer *p)
+{
+	free(p->allow.list);
+	free(p);
+}
+
+static void
+conf_interface_free(struct conf_interface *i)
+{
+	struct conf_peer *p;
+
+	while ((p = TAILQ_FIRST(&i->peers)) != NULL) {
+		TAILQ_REMOVE(&i->peers, p, entry);
+		conf_peer_free(p);
+	}
+	free(i->addresses.list);
+	free(i);
+}
+
+void
+conf_free(struct conf *conf)
+{
+	struct conf_interface *i;
+
+	if (conf == NULL)
+		return;
+	while ((i = TAILQ_FIRST(&conf->interfaces)) != NULL) {
+		TAILQ_REMOVE(&conf->interfaces, i, entry);
+		conf_interface_free(i);
+	}
+	free(conf);
+}
+
+static bool
+prefixes_equal(const struct conf_prefixes *a, const struct conf_prefixes *b)
+{
+	size_t n;
+
+	if (a->count != b->count)
+		return false;
+	for (n = 0; n < a->count; n++) {
+		if (!prefix_equal(&a->list[n], &b->list[n]))
+			return false;
+	}
+	return true;
+}
+
+bool
+conf_global_equal(const struct conf *a, const struct conf *b)
+{
+	return strcmp(a->user, b->user) == 0 &&
+	       strcmp(a->control_user, b->control_user) == 0 &&
+	       strcmp(a->control_path, b->control_path) == 0 &&
+	       strcmp(a->control_rpath, b->control_rpath) == 0 &&
+	       a->sandbox_strict == b->sandbox_strict;
+}
+
+bool
+conf_interface_equal(
+    const struct conf_interface *a, const struct conf_interface *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->device == b->device &&
+	       a->fd == b->fd && a->monitored == b->monitored &&
+	       a->vnet_hdr == b->vnet_hdr && a->mtu == b->mtu &&
+	       a->txqueuelen == b->txqueuelen &&
+	       a->gso_max_segs == b->gso_max_segs && a->queues == b->queues &&
+	       a->max_peers == b->max_peers &&
+	       a->socket_buffer == b->socket_buffer &&
+	       a->offloads == b->offloads && a->routes == b->routes &&
+	       prefixes_equal(&a->addresses, &b->addresses) &&
+	       endpoint_equal(&a->listen4, &b->listen4) &&
+	       endpoint_equal(&a->listen6, &b->listen6) && a->mark == b->mark &&
+	       strcmp(a->bind_device, b->bind_device) == 0;
+}
+
+bool
+conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
+{
+	return strcmp(a->name, b->name) == 0 &&
+	       endpoint_equal(&a->endpoint, &b->endpoint) &&
+	       prefixes_equal(&a->allow, &b->allow) && a->mark == b->mark &&
+	       strcmp(a->bind_device, b->bind_device) == 0;
+}
+
+struct conf_interface *
+conf_find_interface(const struct conf *conf, const char *name)
+{
+	struct conf_interface *i;
+
+	TAILQ_FOREACH (i, &conf->interfaces, entry) {
+		if (strcmp(i->name, name) == 0)
+			return i;
+	}
+	return NULL;
+}
+
+struct conf_peer *
+conf_find_peer(const struct conf_interface *i, const char *name)
+{
+	struct conf_peer *p;
+
+	TAILQ_FOREACH (p, &i->peers, entry) {
+		if (strcmp(p->name, name) == 0)
+			return p;
+	}
+	return NULL;
+}

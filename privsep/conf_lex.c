@@ -1,0 +1,620 @@
+/*
+ * The sources of characters are a stack: a file, the files that it includes,
+ * and on top the value of a macro while that is expanded.  A source is read
+ * into memory as a whole when it is opened.  A macro's value is cut into
+ * tokens again where it is used, so that it can hold a number, an address or
+ * a list; macros in it were expanded when it was defined.
+ */
+#include <sys/stat.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "privsep/conf_lex.h"
+
+#define LEX_DEPTH_MAX 16	     /* files within files */
+#define LEX_FILES_MAX 256	     /* files in all */
+#define LEX_FILE_SIZE_MAX (16 << 20) /* bytes of one file */
+#define LEX_BLOCKS_MAX 16	     /* blocks within blocks */
+
+struct lex_string {
+	SLIST_ENTRY(lex_string) entry;
+	char text[];
+};
+
+struct lex_macro {
+	SLIST_ENTRY(lex_macro) entry;
+	const char *name;
+	const char *value;
+	bool fixed;
+};
+
+struct lex_source {
+	SLIST_ENTRY(lex_source) entry;
+	struct conf_where where; /* the next character, or the macro's use */
+	struct conf_where from;	 /* the include statement */
+	const char *data;
+	size_t len, pos;
+	char *owned; /* data, if this is a file */
+	bool is_macro;
+	dev_t dev;
+	ino_t ino;
+	unsigned int base; /* blocks open where it was included */
+};
+
+struct conf_lex {
+	struct conf_errors *errors;
+	SLIST_HEAD(, lex_source) sources; /* the current one first */
+	SLIST_HEAD(, lex_string) strings;
+	SLIST_HEAD(, lex_macro) macros;
+	unsigned int depth, files;
+	struct conf_where blocks[LEX_BLOCKS_MAX];
+	unsigned int open;
+	struct conf_where last; /* where the last file ended */
+	char *buf;		/* the token in hand */
+	size_t len, size;
+	bool quiet;
+	bool ended;
+};
+
+static void *
+lex_alloc(size_t size)
+{
+	void *p;
+
+	if ((p = calloc(1, size)) == NULL)
+		fatal("memory for the configuration");
+	return p;
+}
+
+struct conf_lex *
+conf_lex_new(struct conf_errors *errors)
+{
+	struct conf_lex *lex;
+
+	lex = lex_alloc(sizeof(*lex));
+	lex->errors = errors;
+	SLIST_INIT(&lex->sources);
+	SLIST_INIT(&lex->strings);
+	SLIST_INIT(&lex->macros);
+	return lex;
+}
+
+static void
+lex_pop(struct conf_lex *lex)
+{
+	struct lex_source *s = SLIST_FIRST(&lex->sources);
+
+	SLIST_REMOVE_HEAD(&lex->sources, entry);
+	if (!s->is_macro) {
+		lex->last = s->where;
+		lex->depth--;
+		free(s->owned);
+	}
+	free(s);
+}
+
+void
+conf_lex_free(struct conf_lex *lex)
+{
+	struct lex_string *s;
+	struct lex_macro *m;
+
+	while (!SLIST_EMPTY(&lex->sources))
+		lex_pop(lex);
+	while ((m = SLIST_FIRST(&lex->macros)) != NULL) {
+		SLIST_REMOVE_HEAD(&lex->macros, entry);
+		free(m);
+	}
+	while ((s = SLIST_FIRST(&lex->strings)) != NULL) {
+		SLIST_REMOVE_HEAD(&lex->strings, entry);
+		free(s);
+	}
+	free(lex->buf);
+	free(lex);
+}
+
+const char *
+conf_lex_keep(struct conf_lex *lex, const char *text, size_t len)
+{
+	struct lex_string *s;
+
+	s = lex_alloc(sizeof(*s) + len + 1);
+	memcpy(s->text, text, len);
+	SLIST_INSERT_HEAD(&lex->strings, s, entry);
+	return s->text;
+}
+
+unsigned int
+conf_lex_depth(const struct conf_lex *lex)
+{
+	return lex->open;
+}
+
+void
+conf_lex_quiet(struct conf_lex *lex, bool quiet)
+{
+	lex->quiet = quiet;
+}
+
+/* files */
+
+static const char *
+lex_path(struct conf_lex *lex, const char *path, struct conf_where from)
+{
+	const char *slash, *kept;
+	size_t folder;
+	char *joined;
+
+	if (path[0] == '/' || from.file == NULL ||
+	    (slash = strrchr(from.file, '/')) == NULL)
+		return conf_lex_keep(lex, path, strlen(path));
+	folder = (size_t)(slash - from.file) + 1;
+	joined = lex_alloc(folder + strlen(path) + 1);
+	memcpy(joined, from.file, folder);
+	memcpy(joined + folder, path, strlen(path));
+	kept = conf_lex_keep(lex, joined, strlen(joined));
+	free(joined);
+	return kept;
+}
+
+/* Who may write to the file may start what root starts. */
+static bool
+lex_file_is_safe(
+    struct conf_lex *lex, struct conf_where where, const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		conf_error(lex->errors, where, "not a regular file");
+	else if (st->st_uid != 0 && st->st_uid != geteuid())
+		conf_error(lex->errors, where,
+		    "owned by uid %u, who is neither root nor the current "
+		    "user; run chown root %s",
+		    (unsigned int)st->st_uid, where.file);
+	else if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		conf_error(lex->errors, where,
+		    "writable by %s; run chmod go-w %s",
+		    (st->st_mode & S_IWOTH) ? "everyone" : "its group",
+		    where.file);
+	else if (st->st_size > LEX_FILE_SIZE_MAX)
+		conf_error(lex->errors, where, "larger than %d bytes",
+		    LEX_FILE_SIZE_MAX);
+	else
+		return true;
+	return false;
+}
+
+static bool
+lex_file_may_nest(
+    struct conf_lex *lex, struct conf_where from, const struct stat *st)
+{
+	const struct lex_source *s;
+
+	SLIST_FOREACH (s, &lex->sources, entry) {
+		if (s->is_macro || s->dev != st->st_dev || s->ino != st->st_ino)
+			continue;
+		conf_error(lex->errors, from,
+		    "include loop: %s is being read already", s->where.file);
+		return false;
+	}
+	if (lex->depth >= LEX_DEPTH_MAX)
+		conf_error(lex->errors, from,
+		    "more than %d files included within each other",
+		    LEX_DEPTH_MAX);
+	else if (lex->files >= LEX_FILES_MAX)
+		conf_error(
+		    lex->errors, from, "more than %d files", LEX_FILES_MAX);
+	else
+		return true;
+	return false;
+}
+
+/* Reads at most size bytes, which is what fstat promised. */
+static ssize_t
+lex_file_read(int fd, char *data, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size) {
+		n = read(fd, data + len, size - len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+static void
+lex_file_push(struct conf_lex *lex, int fd, const struct stat *st,
+    struct conf_where where, struct conf_where from)
+{
+	struct lex_source *s;
+	char *data;
+	ssize_t n;
+
+	data = lex_alloc((size_t)st->st_size + 1);
+	if ((n = lex_file_read(fd, data, (size_t)st->st_size)) == -1) {
+		conf_error(lex->errors, where, "%s", strerror(errno));
+		free(data);
+		return;
+	}
+	s = lex_alloc(sizeof(*s));
+	s->data = s->owned = data;
+	s->len = (size_t)n;
+	s->where = where;
+	s->from = from;
+	s->dev = st->st_dev;
+	s->ino = st->st_ino;
+	s->base = lex->open;
+	lex->depth++;
+	lex->files++;
+	SLIST_INSERT_HEAD(&lex->sources, s, entry);
+}
+
+void
+conf_lex_include(struct conf_lex *lex, const char *path, struct conf_where from)
+{
+	struct conf_where where = {.line = 1};
+	struct stat st;
+	int fd;
+
+	if (path[0] == '\0') {
+		conf_error(lex->errors, from, "include of an empty name");
+		return;
+	}
+	where.file = lex_path(lex, path, from);
+	if (lex->last.file == NULL)
+		lex->last = where;
+	fd = open(where.file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		if (from.file == NULL)
+			conf_error(lex->errors, where, "%s", strerror(errno));
+		else
+			conf_error(lex->errors, from, "include \"%s\": %s",
+			    where.file, strerror(errno));
+	} else if (lex_file_is_safe(lex, where, &st) &&
+		   lex_file_may_nest(lex, from, &st))
+		lex_file_push(lex, fd, &st, where, from);
+	if (fd != -1)
+		close(fd);
+}
+
+/* macros */
+
+static bool
+lex_is_macro_char(int c)
+{
+	return c < 0x80 && (isalnum(c) || c == '_');
+}
+
+static struct lex_macro *
+lex_macro_find(struct conf_lex *lex, const char *name)
+{
+	struct lex_macro *m;
+
+	SLIST_FOREACH (m, &lex->macros, entry) {
+		if (strcmp(m->name, name) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+void
+conf_lex_define(struct conf_lex *lex, struct conf_where where, const char *name,
+    const char *value, bool fixed)
+{
+	struct lex_macro *m;
+	const char *p;
+
+	for (p = name; lex_is_macro_char((unsigned char)*p); p++)
+		continue;
+	if (p == name || *p != '\0') {
+		conf_error(lex->errors, where,
+		    "\"%s\" cannot name a macro; use letters, digits and _",
+		    name);
+		return;
+	}
+	if ((m = lex_macro_find(lex, name)) == NULL) {
+		m = lex_alloc(sizeof(*m));
+		m->name = conf_lex_keep(lex, name, strlen(name));
+		SLIST_INSERT_HEAD(&lex->macros, m, entry);
+	} else if (m->fixed && !fixed)
+		return;
+	m->value = conf_lex_keep(lex, value, strlen(value));
+	m->fixed = fixed;
+}
+
+static void
+lex_macro_push(
+    struct conf_lex *lex, const struct lex_macro *m, struct conf_where use)
+{
+	struct lex_source *s;
+
+	s = lex_alloc(sizeof(*s));
+	s->is_macro = true;
+	s->data = m->value;
+	s->len = strlen(m->value);
+	s->where = use;
+	SLIST_INSERT_HEAD(&lex->sources, s, entry);
+}
+
+/* characters */
+
+/* The next one of this source, or EOF; a backslash joins two lines. */
+static int
+lex_get(struct lex_source *s)
+{
+	int c;
+
+	while (s->pos < s->len) {
+		c = (unsigned char)s->data[s->pos++];
+		if (c == '\\' && s->pos < s->len && s->data[s->pos] == '\n') {
+			s->pos++;
+			s->where.line += !s->is_macro;
+			continue;
+		}
+		if (c == '\n')
+			s->where.line += !s->is_macro;
+		return c;
+	}
+	return EOF;
+}
+
+static int
+lex_peek(struct lex_source *s)
+{
+	size_t pos = s->pos;
+	int line = s->where.line, c;
+
+	c = lex_get(s);
+	s->pos = pos;
+	s->where.line = line;
+	return c;
+}
+
+static bool
+lex_is_word_char(int c)
+{
+	return c > ' ' && c < 0x7f && strchr("{},;=#\"'\\$", c) == NULL;
+}
+
+/* Skips blanks and comments; returns the character that comes next. */
+static int
+lex_skip(struct lex_source *s)
+{
+	int c;
+
+	while ((c = lex_peek(s)) == ' ' || c == '\t' || c == '\r')
+		lex_get(s);
+	if (c != '#')
+		return c;
+	while ((c = lex_peek(s)) != '\n' && c != EOF && c != '\0')
+		lex_get(s);
+	return c;
+}
+
+/* tokens */
+
+static void
+lex_bad(struct conf_lex *lex, struct conf_token *t, const char *why)
+{
+	t->kind = CONF_TOKEN_BAD;
+	if (!lex->quiet)
+		conf_error(lex->errors, t->where, "%s", why);
+}
+
+static void
+lex_bad_char(struct conf_lex *lex, struct conf_token *t, int c)
+{
+	char why[96];
+
+	if (c == '\0')
+		snprintf(why, sizeof(why), "NUL byte; is this a text file?");
+	else if (c == '\\')
+		snprintf(why, sizeof(why),
+		    "\"\\\" must be the last character of its line, or stand "
+		    "in quotes");
+	else if (c > ' ' && c < 0x7f)
+		snprintf(why, sizeof(why),
+		    "\"%c\" must stand in quotes, as in \"a%cb\"", c, c);
+	else
+		snprintf(why, sizeof(why),
+		    "byte 0x%02x is not printable ASCII, which is needed "
+		    "outside comments",
+		    (unsigned int)c);
+	lex_bad(lex, t, why);
+}
+
+static void
+lex_put(struct conf_lex *lex, int c)
+{
+	if (lex->len == lex->size) {
+		lex->size = lex->size == 0 ? 64 : 2 * lex->size;
+		if ((lex->buf = realloc(lex->buf, lex->size)) == NULL)
+			fatal("memory for the configuration");
+	}
+	lex->buf[lex->len++] = (char)c;
+}
+
+static void
+lex_word(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
+{
+	lex->len = 0;
+	while (lex_is_word_char(lex_peek(s)))
+		lex_put(lex, lex_get(s));
+	t->kind = CONF_TOKEN_WORD;
+	t->text = conf_lex_keep(lex, lex->buf, lex->len);
+}
+
+static void
+lex_quoted(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
+{
+	int c, quote = lex_get(s);
+
+	lex->len = 0;
+	while ((c = lex_peek(s)) != quote) {
+		if (c == '\n' || c == EOF) {
+			lex_bad(lex, t,
+			    "unterminated string; close the quote on its line");
+			return;
+		}
+		lex_get(s);
+		if (c == '\\' && (lex_peek(s) == quote || lex_peek(s) == '\\'))
+			c = lex_get(s);
+		if ((c < ' ' && c != '\t') || c >= 0x7f) {
+			lex_bad_char(lex, t, c);
+			return;
+		}
+		lex_put(lex, c);
+	}
+	lex_get(s);
+	t->kind = CONF_TOKEN_QUOTED;
+	t->text = lex->len == 0 ? "" : conf_lex_keep(lex, lex->buf, lex->len);
+}
+
+/* "$name": true when the macro's value is now the source. */
+static bool
+lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
+{
+	const struct lex_macro *m;
+	char name[128], why[512];
+	size_t len = 0;
+
+	lex_get(s);
+	while (lex_is_macro_char(lex_peek(s)) && len < sizeof(name) - 1)
+		name[len++] = (char)lex_get(s);
+	name[len] = '\0';
+	if (len == 0) {
+		lex_bad(lex, t, "\"$\" without the name of a macro");
+		return false;
+	}
+	if ((m = lex_macro_find(lex, name)) == NULL) {
+		snprintf(why, sizeof(why),
+		    "macro \"%s\" is not defined; write %s = \"value\" above "
+		    "this line or use -D %s=value",
+		    name, name, name);
+		lex_bad(lex, t, why);
+		return false;
+	}
+	lex_macro_push(lex, m, t->where);
+	return true;
+}
+
+static void
+lex_brace_open(struct conf_lex *lex, struct conf_token *t)
+{
+	if (lex->open == LEX_BLOCKS_MAX) {
+		lex_bad(lex, t, "too many blocks within blocks");
+		lex->ended = true;
+		return;
+	}
+	lex->blocks[lex->open++] = t->where;
+	t->kind = CONF_TOKEN_PUNCT;
+	t->text = "{";
+}
+
+/* The blocks that were open where the file in hand was included. */
+static unsigned int
+lex_base(const struct conf_lex *lex)
+{
+	const struct lex_source *s;
+
+	SLIST_FOREACH (s, &lex->sources, entry) {
+		if (!s->is_macro)
+			return s->base;
+	}
+	return 0;
+}
+
+static void
+lex_brace_close(struct conf_lex *lex, struct conf_token *t)
+{
+	if (lex->open == lex_base(lex)) {
+		lex_bad(lex, t, "\"}\" without a \"{\" before it");
+		return;
+	}
+	lex->open--;
+	t->kind = CONF_TOKEN_PUNCT;
+	t->text = "}";
+}
+
+/* A file must close its blocks; nothing after one that does not is sound. */
+static void
+lex_file_end(
+    struct conf_lex *lex, const struct lex_source *s, struct conf_token *t)
+{
+	if (s->len > 0 && s->data[s->len - 1] == '\n')
+		t->where.line--;
+	if (lex->open > s->base) {
+		conf_error(lex->errors, t->where,
+		    "missing \"}\": the block that begins on line %d is not "
+		    "closed",
+		    lex->blocks[lex->open - 1].line);
+		lex->ended = true;
+	}
+	t->kind = CONF_TOKEN_NEWLINE;
+	t->text = "\n";
+	lex_pop(lex);
+}
+
+/* Returns false when the token must be looked for in another source. */
+static bool
+lex_token(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
+{
+	int c = lex_skip(s);
+
+	t->where = s->where;
+	if (c == EOF && s->is_macro) {
+		lex_pop(lex);
+		return false;
+	}
+	if (c == EOF)
+		lex_file_end(lex, s, t);
+	else if (c == '$' && !s->is_macro)
+		return !lex_expand(lex, s, t);
+	else if (c == '"' || c == '\'')
+		lex_quoted(lex, s, t);
+	else if (lex_is_word_char(c))
+		lex_word(lex, s, t);
+	else {
+		lex_get(s);
+		if (c == '{')
+			lex_brace_open(lex, t);
+		else if (c == '}')
+			lex_brace_close(lex, t);
+		else if (c == ',' || c == '=') {
+			t->kind = CONF_TOKEN_PUNCT;
+			t->text = c == ',' ? "," : "=";
+		} else if (c == '\n' || c == ';') {
+			t->kind = CONF_TOKEN_NEWLINE;
+			t->text = c == '\n' ? "\n" : ";";
+		} else
+			lex_bad_char(lex, t, c);
+	}
+	return true;
+}
+
+void
+conf_lex_next(struct conf_lex *lex, struct conf_token *t)
+{
+	*t = (struct conf_token){.text = "", .where = lex->last};
+
+	while (!lex->ended && !conf_errors_full(lex->errors)) {
+		if (SLIST_EMPTY(&lex->sources))
+			break;
+		if (lex_token(lex, SLIST_FIRST(&lex->sources), t))
+			return;
+	}
+	*t = (struct conf_token){.text = "", .where = lex->last};
+	lex->ended = true;
+}

@@ -1,0 +1,529 @@
+/*
+ * The grammar of tund.conf(5).  The lexer, conf_lex.c, knows characters,
+ * files and macros; the builder, conf_build.c, knows what statements mean.
+ * What stands here is the order of words, and how to go on after an error:
+ * the rest of the statement, with the blocks in it, is skipped, so that one
+ * mistake gives one message.
+ */
+%require "3.6"
+%define api.pure full
+%define api.value.type union
+%define api.location.type {struct conf_where}
+%define parse.error custom
+%param {struct parser *p}
+%locations
+%expect 0
+
+%code requires {
+#include "privsep/conf_build.h"
+
+struct parser;
+}
+
+%code {
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "privsep/conf_lex.h"
+
+/* A statement is where its first word is. */
+#define YYLLOC_DEFAULT(current, rhs, n)                                        \
+	((current) = (n) > 0 ? YYRHSLOC(rhs, 1) : YYRHSLOC(rhs, 0))
+
+struct parser {
+	struct conf_errors errors;
+	struct conf_lex *lex;
+	struct conf_build *build;
+	struct conf_where end; /* of the main file */
+	struct conf_token token; /* the one in hand */
+	struct conf_token before; /* and the one before that */
+	unsigned int level; /* blocks that the grammar has entered */
+	bool skipping; /* the rest of an erroneous statement */
+};
+
+static int yylex(YYSTYPE *, YYLTYPE *, struct parser *);
+static void yyerror(YYLTYPE *, struct parser *, const char *);
+static const char *join(struct parser *, const char *, const char *);
+}
+
+%token SEPARATOR "end of line"
+%token ASSIGN "="
+%token INTERFACE "interface"
+%token PEER "peer"
+%token INCLUDE "include"
+%token USER "user"
+%token CONTROL_USER "control-user"
+%token CONTROL "control"
+%token READ_ONLY "read-only"
+%token SANDBOX "sandbox"
+%token STRICT "strict"
+%token RELAXED "relaxed"
+%token DEVICE "device"
+%token CREATE "create"
+%token ADOPT "adopt"
+%token FD "fd"
+%token UNMONITORED "unmonitored"
+%token MTU "mtu"
+%token ADDRESS "address"
+%token TXQUEUELEN "txqueuelen"
+%token GSO_MAX_SEGS "gso-max-segs"
+%token QUEUES "queues"
+%token MAX_PEERS "max-peers"
+%token VNET_HEADER "vnet-header"
+%token OFFLOAD "offload"
+%token ROUTES "routes"
+%token LISTEN "listen"
+%token UDP "udp"
+%token ON "on"
+%token OFF "off"
+%token PORT "port"
+%token MARK "mark"
+%token BIND_DEVICE "bind-device"
+%token SOCKET_BUFFER "socket-buffer"
+%token ENDPOINT "endpoint"
+%token ALLOW "allow"
+%token <const char *> WORD "value"
+
+%type <const char *> text
+%type <bool> toggle monitored
+%type <enum conf_setting> number
+
+%%
+
+conf:
+	  %empty
+	| conf SEPARATOR { yyerrok; }
+	| conf statement SEPARATOR
+	| conf include
+	| conf interface
+	| conf error
+	;
+
+statement:
+	  WORD ASSIGN text { conf_lex_define(p->lex, @1, $1, $3, false); }
+	| USER WORD { build_user(p->build, @2, SETTING_USER, $2); }
+	| CONTROL_USER WORD {
+		build_user(p->build, @2, SETTING_CONTROL_USER, $2);
+	}
+	| CONTROL WORD { build_control(p->build, @2, SETTING_CONTROL, $2); }
+	| CONTROL READ_ONLY WORD {
+		build_control(p->build, @3, SETTING_CONTROL_READ_ONLY, $3);
+	}
+	| SANDBOX STRICT { build_sandbox(p->build, @1, true); }
+	| SANDBOX RELAXED { build_sandbox(p->build, @1, false); }
+	;
+
+include:
+	  INCLUDE WORD { conf_lex_include(p->lex, $2, @1); }
+	;
+
+text:
+	  WORD
+	| text WORD { $$ = join(p, $1, $2); }
+	;
+
+interface:
+	  INTERFACE WORD '{' {
+		p->level++;
+		build_interface_begin(p->build, @1, $2);
+	} interface_body '}' {
+		p->level--;
+		build_interface_end(p->build);
+	}
+	;
+
+interface_body:
+	  %empty
+	| interface_body SEPARATOR { yyerrok; }
+	| interface_body include
+	| interface_body setting
+	| interface_body socket_setting
+	| interface_body peer
+	| interface_body error
+	;
+
+setting:
+	  DEVICE CREATE { build_device(p->build, @1, CONF_DEVICE_CREATE); }
+	| DEVICE ADOPT { build_device(p->build, @1, CONF_DEVICE_ADOPT); }
+	| DEVICE FD WORD monitored { build_device_fd(p->build, @1, $3, $4); }
+	| MTU WORD { build_mtu(p->build, @1, $2); }
+	| ADDRESS WORD { build_address(p->build, @1, $2); }
+	| number WORD { build_number(p->build, @1, $1, $2); }
+	| VNET_HEADER toggle {
+		build_switch(p->build, @1, SETTING_VNET_HEADER, $2);
+	}
+	| ROUTES toggle { build_switch(p->build, @1, SETTING_ROUTES, $2); }
+	| OFFLOAD '{' { build_offload_begin(p->build, @1); } lines offloads '}'
+	| LISTEN UDP ON WORD PORT WORD { build_listen(p->build, @1, $4, $6); }
+	| SOCKET_BUFFER WORD { build_socket_buffer(p->build, @1, $2); }
+	;
+
+monitored:
+	  %empty { $$ = true; }
+	| UNMONITORED { $$ = false; }
+	;
+
+number:
+	  TXQUEUELEN { $$ = SETTING_TXQUEUELEN; }
+	| GSO_MAX_SEGS { $$ = SETTING_GSO_MAX_SEGS; }
+	| QUEUES { $$ = SETTING_QUEUES; }
+	| MAX_PEERS { $$ = SETTING_MAX_PEERS; }
+	;
+
+toggle:
+	  ON { $$ = true; }
+	| OFF { $$ = false; }
+	;
+
+offloads:
+	  %empty
+	| offloads WORD toggle { build_offload(p->build, @2, $2, $3); } gap
+	;
+
+socket_setting:
+	  MARK WORD { build_mark(p->build, @1, $2); }
+	| BIND_DEVICE WORD { build_bind_device(p->build, @1, $2); }
+	;
+
+peer:
+	  PEER WORD '{' {
+		p->level++;
+		build_peer_begin(p->build, @1, $2);
+	} peer_body '}' {
+		p->level--;
+		build_peer_end(p->build);
+	}
+	;
+
+peer_body:
+	  %empty
+	| peer_body SEPARATOR { yyerrok; }
+	| peer_body include
+	| peer_body ENDPOINT WORD PORT WORD {
+		build_endpoint(p->build, @2, $3, $5);
+	}
+	| peer_body ALLOW WORD { build_allow(p->build, @3, $3); }
+	| peer_body ALLOW '{' lines prefixes '}'
+	| peer_body socket_setting
+	| peer_body error
+	;
+
+prefixes:
+	  %empty
+	| prefixes WORD { build_allow(p->build, @2, $2); } gap
+	;
+
+/* Between the items of a list: at most one comma, any number of newlines. */
+gap:
+	  lines
+	| lines ',' lines
+	;
+
+lines:
+	  %empty
+	| lines SEPARATOR
+	;
+
+%%
+
+/* Sorted, for bsearch(3). */
+static const struct keyword {
+	const char *text;
+	int token;
+	const char *block; /* where it may begin a statement */
+} keywords[] = {
+    {"address", ADDRESS, "an interface"},
+    {"adopt", ADOPT, NULL},
+    {"allow", ALLOW, "a peer"},
+    {"bind-device", BIND_DEVICE, "an interface or a peer"},
+    {"control", CONTROL, ""},
+    {"control-user", CONTROL_USER, ""},
+    {"create", CREATE, NULL},
+    {"device", DEVICE, "an interface"},
+    {"endpoint", ENDPOINT, "a peer"},
+    {"fd", FD, NULL},
+    {"gso-max-segs", GSO_MAX_SEGS, "an interface"},
+    {"include", INCLUDE, NULL},
+    {"interface", INTERFACE, ""},
+    {"listen", LISTEN, "an interface"},
+    {"mark", MARK, "an interface or a peer"},
+    {"max-peers", MAX_PEERS, "an interface"},
+    {"mtu", MTU, "an interface"},
+    {"off", OFF, NULL},
+    {"offload", OFFLOAD, "an interface"},
+    {"on", ON, NULL},
+    {"peer", PEER, "an interface"},
+    {"port", PORT, NULL},
+    {"queues", QUEUES, "an interface"},
+    {"read-only", READ_ONLY, NULL},
+    {"relaxed", RELAXED, NULL},
+    {"routes", ROUTES, "an interface"},
+    {"sandbox", SANDBOX, ""},
+    {"socket-buffer", SOCKET_BUFFER, "an interface"},
+    {"strict", STRICT, NULL},
+    {"txqueuelen", TXQUEUELEN, "an interface"},
+    {"udp", UDP, NULL},
+    {"unmonitored", UNMONITORED, NULL},
+    {"user", USER, ""},
+    {"vnet-header", VNET_HEADER, "an interface"},
+};
+
+static int
+keyword_compare(const void *text, const void *row)
+{
+	return strcmp(text, ((const struct keyword *)row)->text);
+}
+
+static const struct keyword *
+keyword_find(const struct conf_token *t)
+{
+	if (t->kind != CONF_TOKEN_WORD)
+		return NULL;
+	return bsearch(t->text, keywords,
+	    sizeof(keywords) / sizeof(keywords[0]), sizeof(keywords[0]),
+	    keyword_compare);
+}
+
+/* The values of a macro, with a blank between them. */
+static const char *
+join(struct parser *p, const char *a, const char *b)
+{
+	size_t size = strlen(a) + strlen(b) + 2;
+	const char *kept;
+	char *text;
+
+	if ((text = malloc(size)) == NULL)
+		fatal("memory for the configuration");
+	snprintf(text, size, "%s %s", a, b);
+	kept = conf_lex_keep(p->lex, text, size - 1);
+	free(text);
+	return kept;
+}
+
+/* The token ends the statement: here the grammar can go on. */
+static bool
+parser_is_in_step(const struct parser *p)
+{
+	const struct conf_token *t = &p->token;
+	unsigned int depth = conf_lex_depth(p->lex);
+
+	if (t->kind == CONF_TOKEN_PUNCT && t->text[0] == '}')
+		return depth < p->level;
+	return t->kind == CONF_TOKEN_END ||
+	       (t->kind == CONF_TOKEN_NEWLINE && depth <= p->level);
+}
+
+static void
+parser_next(struct parser *p)
+{
+	p->before = p->token;
+	conf_lex_next(p->lex, &p->token);
+	if (!p->skipping)
+		return;
+	conf_lex_quiet(p->lex, true);
+	while (!parser_is_in_step(p))
+		conf_lex_next(p->lex, &p->token);
+	conf_lex_quiet(p->lex, false);
+	p->skipping = false;
+}
+
+static int
+yylex(YYSTYPE *value, YYLTYPE *where, struct parser *p)
+{
+	const struct keyword *k;
+
+	parser_next(p);
+	*where = p->token.where;
+	switch (p->token.kind) {
+	case CONF_TOKEN_NEWLINE:
+		return SEPARATOR;
+	case CONF_TOKEN_WORD:
+		if ((k = keyword_find(&p->token)) != NULL)
+			return k->token;
+		/* FALLTHROUGH */
+	case CONF_TOKEN_QUOTED:
+		value->WORD = p->token.text;
+		return WORD;
+	case CONF_TOKEN_PUNCT:
+		if (p->token.text[0] == '=')
+			return ASSIGN;
+		return (unsigned char)p->token.text[0];
+	case CONF_TOKEN_BAD:
+		/* was reported: the grammar recovers in silence */
+		p->skipping = true;
+		build_lost_statement(p->build);
+		return YYerror;
+	case CONF_TOKEN_END:
+		break;
+	}
+	p->end = p->token.where;
+	return YYEOF;
+}
+
+/* syntax errors */
+
+static bool
+expects(const yypcontext_t *context, yysymbol_kind_t symbol)
+{
+	yysymbol_kind_t all[YYNTOKENS];
+	int n, count;
+
+	count = yypcontext_expected_tokens(context, all, YYNTOKENS);
+	for (n = 0; n < count; n++) {
+		if (all[n] == symbol)
+			return true;
+	}
+	return false;
+}
+
+/* One expected token, in words. */
+static void
+name_expected(yysymbol_kind_t symbol, char *text, size_t size)
+{
+	const char *name = yysymbol_name(symbol);
+	int len = (int)strlen(name);
+
+	if (symbol == YYSYMBOL_WORD)
+		strlcpy(text, "a value", size);
+	else if (symbol == YYSYMBOL_SEPARATOR)
+		strlcpy(text, "the end of the line", size);
+	else if (name[0] == '\'')
+		snprintf(text, size, "\"%.*s\"", len - 2, name + 1);
+	else
+		snprintf(text, size, "\"%s\"", name);
+}
+
+/* "create" or "adopt" or "fd" */
+static void
+list_expected(const yypcontext_t *context, char *text, size_t size)
+{
+	yysymbol_kind_t all[YYNTOKENS];
+	char name[64];
+	int n, count;
+
+	text[0] = '\0';
+	count = yypcontext_expected_tokens(context, all, YYNTOKENS);
+	for (n = 0; n < count; n++) {
+		if (all[n] == YYSYMBOL_SEPARATOR && count > 1)
+			continue;
+		if (text[0] != '\0')
+			strlcat(text, " or ", size);
+		name_expected(all[n], name, sizeof(name));
+		strlcat(text, name, size);
+	}
+}
+
+static bool
+begins_statement(const yypcontext_t *context)
+{
+	return expects(context, YYSYMBOL_INCLUDE);
+}
+
+static void
+report_misplaced(struct parser *p, const struct keyword *k)
+{
+	if (k->block == NULL)
+		conf_error(&p->errors, p->token.where,
+		    "\"%s\" does not begin a statement", k->text);
+	else if (k->block[0] == '\0')
+		conf_error(&p->errors, p->token.where,
+		    "\"%s\" cannot stand inside a block; is a \"}\" missing "
+		    "before it?",
+		    k->text);
+	else
+		conf_error(&p->errors, p->token.where,
+		    "\"%s\" belongs into the block of %s", k->text,
+		    k->block);
+}
+
+static void
+report_unexpected(const yypcontext_t *context, struct parser *p)
+{
+	const char *text = p->token.text;
+	char expected[256];
+
+	list_expected(context, expected, sizeof(expected));
+	if (p->token.kind == CONF_TOKEN_NEWLINE)
+		conf_error(&p->errors, p->token.where,
+		    "expected %s after \"%s\", not the end of the line",
+		    expected, p->before.text);
+	else
+		conf_error(&p->errors, p->token.where,
+		    "expected %s after \"%s\", not \"%s\"", expected,
+		    p->before.text, text);
+}
+
+static void
+report_syntax(const yypcontext_t *context, struct parser *p)
+{
+	const struct keyword *k = keyword_find(&p->token);
+	const char *text = p->token.text;
+	bool is_assignment = text[0] == '=' && keyword_find(&p->before) != NULL;
+
+	if (begins_statement(context) && k != NULL)
+		report_misplaced(p, k);
+	else if (begins_statement(context))
+		conf_error(&p->errors, p->token.where,
+		    p->token.kind == CONF_TOKEN_PUNCT
+			? "unexpected \"%s\""
+			: "unknown keyword \"%s\"",
+		    text);
+	else if (expects(context, YYSYMBOL_ASSIGN))
+		conf_error(&p->errors, p->before.where,
+		    "unknown keyword \"%s\"", p->before.text);
+	else if (expects(context, YYSYMBOL_WORD) && k != NULL)
+		conf_error(&p->errors, p->token.where,
+		    "\"%s\" is a keyword; as a value it must stand in quotes",
+		    text);
+	else if (is_assignment)
+		conf_error(&p->errors, p->before.where,
+		    "\"%s\" is a keyword and cannot name a macro",
+		    p->before.text);
+	else
+		report_unexpected(context, p);
+}
+
+static int
+yyreport_syntax_error(const yypcontext_t *context, struct parser *p)
+{
+	/* a file that ends too early was reported by the lexer */
+	if (p->token.kind != CONF_TOKEN_END) {
+		report_syntax(context, p);
+		p->skipping = !parser_is_in_step(p);
+		build_lost_statement(p->build);
+	}
+	return 0;
+}
+
+static void
+yyerror(YYLTYPE *where, struct parser *p, const char *message)
+{
+	conf_error(&p->errors, *where, "%s", message);
+}
+
+struct conf *
+conf_parse(const char *path, const struct conf_macro *macros, size_t count,
+    conf_report *report, void *arg)
+{
+	struct parser p = {.errors = {.report = report, .arg = arg},
+	    .token = {.text = ""}};
+	struct conf_where start = {.line = 1}, nowhere = {0};
+	struct conf *conf;
+	size_t n;
+
+	p.lex = conf_lex_new(&p.errors);
+	p.build = conf_build_new(&p.errors);
+	start.file = conf_lex_keep(p.lex, path, strlen(path));
+	p.end = start;
+	for (n = 0; n < count; n++)
+		conf_lex_define(
+		    p.lex, start, macros[n].name, macros[n].value, true);
+	conf_lex_include(p.lex, path, nowhere);
+	yyparse(&p);
+	conf = conf_build_finish(p.build, p.end);
+	conf_build_free(p.build);
+	conf_lex_free(p.lex);
+	return conf;
+}
