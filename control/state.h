@@ -1,0 +1,38 @@
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/counters.h"
+
+/*
+ * What the parent published last, and the counters pages of the workers.
+ * All json_t that are returned are borrowed and good until the next message
+ * from the parent.
+ */
+
+/* Both take over fd.  false: it is not what it should be. */
+bool state_take(int fd);
+bool state_take_counters(uint32_t id, int fd);
+
+/* The state, NULL until the first came, and the sequence it shows. */
+json_t *state_get(void);
+json_int_t state_sequence(void);
+
+/* The state's interface of that name, or NULL. */
+json_t *state_interface(const char *name);
+json_int_t state_id(const json_t *interface);
+
+/* Does any worker of the interface have a page? */
+bool state_has_counters(json_int_t id);
+/* One counter, all queues together. */
+uint64_t state_counter(json_int_t id, enum counter);
+/* Of the peer in that slot, all queues together; false: no such slot. */
+bool state_peer_counters(
+    json_int_t id, json_int_t slot, struct peer_counters *);
+/* The pages of an interface, one by one, in the order of queues. */
+const struct counters *state_page(json_int_t id, unsigned int queue);
+
+#endif
