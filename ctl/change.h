@@ -1,0 +1,16 @@
+#ifndef CTL_CHANGE_H
+#define CTL_CHANGE_H
+
+#include "ctl/ctl.h"
+
+/* The verbs that change something: parameters, and the result as lines. */
+/* What json_pack() made; if that is NULL, the reason has been printed. */
+json_t *params_made(json_t *);
+json_t *params_reload(const struct ctl *);
+json_t *params_set(const struct ctl *);
+json_t *params_log(const struct ctl *);
+void show_reload(const struct ctl *, const json_t *);
+void show_set(const struct ctl *, const json_t *);
+void show_log(const struct ctl *, const json_t *);
+
+#endif

@@ -1,0 +1,251 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+
+/* tund-control gives up on tund after 30 seconds, and says so. */
+#define ANSWER_SECONDS 40
+#define LINE_MAX_BYTES ((size_t)64 << 20)
+
+struct client {
+	int fd;
+	char *buf;
+	size_t room;
+	size_t held;  /* bytes in buf */
+	size_t taken; /* of those, bytes of the line taken last */
+};
+
+static int
+connect_to(const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd, saved;
+
+	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
+	    sizeof(sun.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -1;
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/* tund.sock's read-only twin is tund.rsock. */
+static int
+connect_to_twin(const char *path)
+{
+	char twin[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	size_t n = strlen(path);
+
+	if (n < 5 || n + 2 > sizeof(twin) || strcmp(path + n - 5, ".sock") != 0)
+		return -1;
+	memcpy(twin, path, n - 4);
+	memcpy(twin + n - 4, "rsock", sizeof("rsock"));
+	return connect_to(twin);
+}
+
+static enum ctl_exit
+connect_failed(const char *path, int error)
+{
+	switch (error) {
+	case ENAMETOOLONG:
+		complain("%s: too long for the path of a socket", path);
+		return CTL_USAGE;
+	case EACCES:
+	case EPERM:
+		complain("%s: permission denied; be root, or in the group "
+			 "_tundctl",
+		    path);
+		return CTL_PERMISSION;
+	case ENOENT:
+	case ECONNREFUSED:
+		complain("%s: tund is not running (%s); start it, or name its "
+			 "socket with -s",
+		    path, error == ENOENT ? "no such socket" : "refused");
+		return CTL_NOT_RUNNING;
+	default:
+		complain("%s: %s; is it the control socket of tund?", path,
+		    strerror(error));
+		return CTL_NOT_RUNNING;
+	}
+}
+
+enum ctl_exit
+client_open(const char *path, bool admin, struct client **out)
+{
+	struct client *c;
+	int error, fd = connect_to(path);
+
+	if (fd == -1) {
+		error = errno;
+		if (!admin && error == EACCES)
+			fd = connect_to_twin(path);
+		if (fd == -1)
+			return connect_failed(path, error);
+	}
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		close(fd);
+		complain("memory is short");
+		return CTL_REFUSED;
+	}
+	c->fd = fd;
+	*out = c;
+	return CTL_OK;
+}
+
+void
+client_close(struct client *c)
+{
+	close(c->fd);
+	free(c->buf);
+	free(c);
+}
+
+static enum ctl_exit
+stopped(void)
+{
+	complain("tund closed the connection; look whether it is running");
+	return CTL_NOT_RUNNING;
+}
+
+static enum ctl_exit
+client_send(struct client *c, const char *text, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; text += n, len -= (size_t)n) {
+		n = send(c->fd, text, len, MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			n = 0;
+		/* what it said before it left may still be read */
+		else if (n == -1)
+			return CTL_OK;
+	}
+	return CTL_OK;
+}
+
+static int
+make_room(struct client *c)
+{
+	size_t room = c->room == 0 ? 16384 : 2 * c->room;
+	char *buf;
+
+	if (c->held < c->room)
+		return 0;
+	if (room > LINE_MAX_BYTES || (buf = realloc(c->buf, room)) == NULL)
+		return -1;
+	c->buf = buf;
+	c->room = room;
+	return 0;
+}
+
+/* Reads once; waits for at most that long, -1 for ever. */
+static enum ctl_exit
+client_read(struct client *c, int seconds)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	ssize_t n;
+	int r;
+
+	if (make_room(c) == -1) {
+		complain("the answer is too long, or memory is short");
+		return CTL_REFUSED;
+	}
+	do {
+		r = poll(&p, 1, seconds == -1 ? -1 : seconds * 1000);
+	} while (r == -1 && errno == EINTR);
+	if (r == 0) {
+		complain("no answer within %d seconds; tund hangs, or is "
+			 "starting: see its log",
+		    seconds);
+		return CTL_NOT_RUNNING;
+	}
+	n = recv(c->fd, c->buf + c->held, c->room - c->held, 0);
+	if (n <= 0)
+		return stopped();
+	c->held += (size_t)n;
+	return CTL_OK;
+}
+
+static enum ctl_exit
+client_message(struct client *c, int seconds, struct jsonrpc_message *m)
+{
+	enum ctl_exit r;
+	size_t from = 0;
+	char *newline = NULL;
+
+	if (c->taken > 0)
+		memmove(c->buf, c->buf + c->taken, c->held - c->taken);
+	c->held -= c->taken;
+	c->taken = 0;
+	while (c->held == from || (newline = memchr(c->buf + from, '\n',
+				       c->held - from)) == NULL) {
+		from = c->held;
+		if ((r = client_read(c, seconds)) != CTL_OK)
+			return r;
+	}
+	c->taken = (size_t)(newline - c->buf) + 1;
+	if (jsonrpc_read_message(c->buf, c->taken - 1, m) == 0)
+		return CTL_OK;
+	complain("the answer makes no sense; is it the control socket of "
+		 "tund?");
+	return CTL_REFUSED;
+}
+
+/* An error from the daemon becomes a line and an exit code. */
+static enum ctl_exit
+refused(const struct jsonrpc_message *m)
+{
+	complain("%s%s%s", m->text, m->hint[0] == '\0' ? "" : "; ", m->hint);
+	if (strcmp(m->class, "permission") == 0)
+		return CTL_PERMISSION;
+	return CTL_REFUSED;
+}
+
+enum ctl_exit
+client_call(struct client *c, const char *method, json_t *params,
+    struct jsonrpc_message *result)
+{
+	json_t *call = jsonrpc_call(method, params, 1);
+	char *text = call == NULL ? NULL : json_dumps(call, JSON_COMPACT);
+	enum ctl_exit r;
+
+	json_decref(call);
+	if (text == NULL) {
+		complain("the request cannot be written as JSON");
+		return CTL_USAGE;
+	}
+	client_send(c, text, strlen(text));
+	client_send(c, "\n", 1);
+	free(text);
+	while ((r = client_message(c, ANSWER_SECONDS, result)) == CTL_OK) {
+		if (result->result != NULL)
+			return CTL_OK;
+		if (result->code != 0) {
+			r = refused(result);
+			jsonrpc_message_clear(result);
+			return r;
+		}
+		jsonrpc_message_clear(result);
+	}
+	return r;
+}
+
+enum ctl_exit
+client_next(struct client *c, struct jsonrpc_message *m)
+{
+	return client_message(c, -1, m);
+}

@@ -1,0 +1,231 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/change.h"
+#include "ctl/client.h"
+#include "ctl/ctl.h"
+#include "ctl/show.h"
+#include "ctl/text.h"
+#include "ctl/watch.h"
+
+static json_t *
+params_interface(const struct ctl *ctl)
+{
+	if (ctl->nargs == 0)
+		return json_object();
+	return params_made(json_pack("{s:s}", "interface", ctl->args[0]));
+}
+
+/* The table needs units and help, which the JSON has only when asked. */
+static json_t *
+params_stats(const struct ctl *ctl)
+{
+	json_t *params = params_interface(ctl);
+
+	if (params != NULL && !ctl->json)
+		json_object_set_new(params, "describe", json_true());
+	return params;
+}
+
+#define IF "[interface]"
+#define SET "interface mtu number | interface offload name on|off"
+static const struct verb verbs[] = {
+    {"status", "", "processes, interfaces, traffic", "", false, 0, 0, "status",
+	NULL, show_status, NULL},
+    {"interfaces", IF, "interfaces in full", "", false, 0, 1, "interfaces",
+	params_interface, show_interfaces, NULL},
+    {"peers", IF, "peers with their traffic", "", false, 0, 1, "peers",
+	params_interface, show_peers, NULL},
+    {"stats", "[-a] " IF, "counters; -a: those that are zero, too", "a", false,
+	0, 1, "stats", params_stats, show_stats, NULL},
+    {"offload", IF, "offloads: asked, granted, enabled, used", "", false, 0, 1,
+	"offload", params_interface, show_offload, NULL},
+    {"sandbox", "", "sandbox layers of every process", "", false, 0, 0,
+	"sandbox", NULL, show_sandbox, NULL},
+    {"events", "[-n count]", "events as they come", "n:", false, 0, 0,
+	"subscribe", NULL, NULL, watch_events},
+    {"reload", "[-n]", "apply the configuration; -n: say what would change",
+	"n", true, 0, 0, "reload", params_reload, show_reload, NULL},
+    {"set", SET, "change an interface until the next reload", "", true, 3, 4,
+	"set", params_set, show_set, NULL},
+    {"log", "process level", "change what a process logs", "", true, 2, 2,
+	"log", params_log, show_log, NULL},
+    {"version", "", "versions of tund and tundctl", "", false, 0, 0, "version",
+	NULL, show_version, NULL},
+    {"methods", "", "methods of the control socket", "", false, 0, 0, "methods",
+	NULL, show_methods, NULL},
+    {0},
+};
+
+void
+complain(const char *fmt, ...)
+{
+	char *text = NULL, *safe = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) != -1 && (safe = text_safe(text)) != NULL)
+		fprintf(stderr, "tundctl: %s\n", safe);
+	va_end(ap);
+	free(text);
+	free(safe);
+}
+
+static void __attribute__((noreturn)) usage(void)
+{
+	const struct verb *v;
+
+	fputs("usage: tundctl [-j] [-s socket] verb [argument ...]\nverbs:\n",
+	    stderr);
+	for (v = verbs; v->name != NULL; v++)
+		fprintf(stderr, "  %s%s%s\n      %s\n", v->name,
+		    v->usage[0] == '\0' ? "" : " ", v->usage, v->help);
+	exit(CTL_USAGE);
+}
+
+/* The verb of that name, or the only one that begins so. */
+static const struct verb *
+verb_find(const char *name)
+{
+	const struct verb *v, *found = NULL;
+	size_t n = strlen(name);
+	int matches = 0;
+
+	for (v = verbs; v->name != NULL; v++) {
+		if (strcmp(v->name, name) == 0)
+			return v;
+		if (strncmp(v->name, name, n) == 0) {
+			found = v;
+			matches++;
+		}
+	}
+	return n > 0 && matches == 1 ? found : NULL;
+}
+
+static void __attribute__((noreturn)) verb_unknown(const char *name)
+{
+	const struct verb *v;
+	char list[512] = "";
+
+	for (v = verbs; v->name != NULL; v++) {
+		strlcat(list, v == verbs ? "" : ", ", sizeof(list));
+		strlcat(list, v->name, sizeof(list));
+	}
+	complain("no verb, or no single one, \"%s\"; there are %s", name, list);
+	exit(CTL_USAGE);
+}
+
+static void __attribute__((noreturn)) verb_usage(const struct verb *v)
+{
+	complain("usage: tundctl %s%s%s", v->name,
+	    v->usage[0] == '\0' ? "" : " ", v->usage);
+	exit(CTL_USAGE);
+}
+
+static void
+verb_option(struct ctl *ctl, const struct verb *v, int option)
+{
+	const char *error;
+
+	switch (option) {
+	case 'j':
+		ctl->json = true;
+		break;
+	case 'a':
+		ctl->all = true;
+		break;
+	case 'n':
+		ctl->dry_run = true;
+		if (optarg == NULL)
+			break;
+		ctl->count = strtonum(optarg, 1, 1LL << 40, &error);
+		if (error == NULL)
+			break;
+		complain("count %s is %s; give a number from 1", optarg, error);
+		exit(CTL_USAGE);
+	default:
+		verb_usage(v);
+	}
+}
+
+/* Options of the verb, then its arguments; argv[0] is the verb. */
+static void
+verb_options(struct ctl *ctl, const struct verb *v, int argc, char *argv[])
+{
+	char options[16];
+	int option;
+
+	snprintf(options, sizeof(options), "+:j%s", v->options);
+	optind = 0;
+	while ((option = getopt(argc, argv, options)) != -1)
+		verb_option(ctl, v, option);
+	ctl->nargs = argc - optind;
+	ctl->args = (const char *const *)(argv + optind);
+	if (ctl->nargs < v->min_args || ctl->nargs > v->max_args)
+		verb_usage(v);
+}
+
+static enum ctl_exit
+verb_show(const struct ctl *ctl, const struct verb *v, const json_t *result)
+{
+	int r = 0;
+
+	if (ctl->json)
+		r = say_json(result);
+	else
+		v->print(ctl, result);
+	if (r == 0 && fflush(stdout) == 0 && !ferror(stdout))
+		return CTL_OK;
+	complain("standard output cannot be written");
+	return CTL_REFUSED;
+}
+
+static enum ctl_exit
+verb_run(const struct ctl *ctl, const struct verb *v)
+{
+	struct jsonrpc_message m;
+	struct client *c;
+	json_t *params = NULL;
+	enum ctl_exit r;
+
+	if (v->run != NULL)
+		return v->run(ctl);
+	if (v->params != NULL && (params = v->params(ctl)) == NULL)
+		return CTL_USAGE;
+	if ((r = client_open(ctl->socket, v->admin, &c)) != CTL_OK) {
+		json_decref(params);
+		return r;
+	}
+	if ((r = client_call(c, v->method, params, &m)) == CTL_OK) {
+		r = verb_show(ctl, v, m.result);
+		jsonrpc_message_clear(&m);
+	}
+	client_close(c);
+	return r;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct ctl ctl = {.socket = TUND_RUNTIMEDIR "/tund.sock"};
+	const struct verb *v;
+	int option;
+
+	while ((option = getopt(argc, argv, "+js:")) != -1) {
+		if (option == 'j')
+			ctl.json = true;
+		else if (option == 's')
+			ctl.socket = optarg;
+		else
+			usage();
+	}
+	if (optind == argc)
+		usage();
+	if ((v = verb_find(argv[optind])) == NULL)
+		verb_unknown(argv[optind]);
+	verb_options(&ctl, v, argc - optind, argv + optind);
+	return (int)verb_run(&ctl, v);
+}

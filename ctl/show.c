@@ -1,0 +1,323 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/show.h"
+#include "ctl/table.h"
+#include "ctl/text.h"
+
+void
+show_version(const struct ctl *ctl, const json_t *result)
+{
+	char version[TEXT_CELL], protocol[TEXT_CELL];
+
+	(void)ctl;
+	say("tund %s, protocol %s; tundctl %s",
+	    text_value(json_at(result, "version"), version),
+	    text_value(json_at(result, "protocol"), protocol), PACKAGE_VERSION);
+}
+
+void
+show_methods(const struct ctl *ctl, const json_t *result)
+{
+	static const struct column columns[] = {
+	    {"METHOD", "name", false, NULL},
+	    {"PERMISSION", "permission", false, NULL},
+	    {"ALLOWED", "allowed", false, NULL},
+	    {"MEANING", "help", false, NULL},
+	    {0},
+	};
+
+	(void)ctl;
+	table_list(json_at(result, "methods"), columns);
+}
+
+/* One word for what is known of a link. */
+static const char *
+format_link(const json_t *interface, char *buf)
+{
+	const json_t *up = json_at(interface, "up");
+
+	(void)buf;
+	if (json_is_true(json_at(interface, "deleted")))
+		return "deleted";
+	if (!json_is_boolean(up))
+		return "-";
+	if (json_is_false(up))
+		return "down";
+	return json_is_false(json_at(interface, "running")) ? "no-carrier"
+							    : "up";
+}
+
+static void
+show_status_head(const json_t *status)
+{
+	char version[TEXT_CELL], pid[TEXT_CELL], up[TEXT_CELL], path[TEXT_CELL],
+	    generation[TEXT_CELL], loaded[TEXT_CELL];
+
+	say("tund %s, pid %s, up %s",
+	    text_value(json_at(status, "version"), version),
+	    text_value(json_at(status, "pid"), pid),
+	    text_seconds(json_at(status, "uptime_seconds"), up));
+	say("configuration %s, generation %s, loaded %s",
+	    text_value(json_at(status, "config.path"), path),
+	    text_value(json_at(status, "config.generation"), generation),
+	    text_value(json_at(status, "config.loaded"), loaded));
+}
+
+void
+show_status(const struct ctl *ctl, const json_t *result)
+{
+	static const struct column processes[] = {
+	    {"PROCESS", "name", false, NULL},
+	    {"PID", "pid", true, NULL},
+	    {"INTERFACE", "interface", false, NULL},
+	    {"QUEUE", "queue", true, NULL},
+	    {"STATE", "state", false, NULL},
+	    {"RESTARTS", "restarts", true, NULL},
+	    {"LOG", "log_level", false, NULL},
+	    {"STARTED", "started", false, NULL},
+	    {0},
+	};
+	static const struct column interfaces[] = {
+	    {"INTERFACE", "name", false, NULL},
+	    {"LINK", "", false, format_link},
+	    {"MTU", "mtu_bytes", true, NULL},
+	    {"PEERS", "peer_count", true, NULL},
+	    {"TX PACKETS", "traffic.tx_packets", true, NULL},
+	    {"TX BYTES", "traffic.tx_bytes", true, text_bytes},
+	    {"RX PACKETS", "traffic.rx_packets", true, NULL},
+	    {"RX BYTES", "traffic.rx_bytes", true, text_bytes},
+	    {"DROPPED", "traffic.dropped_packets", true, NULL},
+	    {"ADDRESSES", "addresses", false, NULL},
+	    {0},
+	};
+
+	(void)ctl;
+	show_status_head(result);
+	putchar('\n');
+	table_list(json_at(result, "processes"), processes);
+	putchar('\n');
+	table_list(json_at(result, "interfaces"), interfaces);
+}
+
+void
+show_interfaces(const struct ctl *ctl, const json_t *result)
+{
+	static const struct column columns[] = {
+	    {"INTERFACE", "name", false, NULL},
+	    {"INDEX", "ifindex", true, NULL},
+	    {"LINK", "", false, format_link},
+	    {"MTU", "mtu_bytes", true, NULL},
+	    {"DEVICE", "device", false, NULL},
+	    {"MONITORED", "monitored", false, NULL},
+	    {"NETNS", "netns", true, NULL},
+	    {"VNET-HDR", "vnet_hdr", false, NULL},
+	    {"BATCH", "batch_packets", true, NULL},
+	    {"QUEUES", "queues", true, NULL},
+	    {"TXQUEUELEN", "txqueuelen_packets", true, NULL},
+	    {"GSO-SEGS", "gso_max_segs", true, NULL},
+	    {"PEERS", "peer_count", true, NULL},
+	    {"MAX-PEERS", "max_peers", true, NULL},
+	    {"LISTEN", "listen", false, NULL},
+	    {"ADDRESSES", "addresses", false, NULL},
+	    {0},
+	};
+
+	(void)ctl;
+	table_list(json_at(result, "interfaces"), columns);
+}
+
+/* What a peer's socket was given; less than was wanted shows both. */
+static const char *
+format_buffers(const json_t *socket, char *buf)
+{
+	static const char *const keys[2][2] = {
+	    {"rcvbuf_bytes", "rcvbuf_wanted_bytes"},
+	    {"sndbuf_bytes", "sndbuf_wanted_bytes"}};
+	const json_t *got, *wanted;
+	size_t i, used = 0;
+
+	buf[0] = '\0';
+	for (i = 0; i < 2; i++) {
+		got = json_at(socket, keys[i][0]);
+		wanted = json_at(socket, keys[i][1]);
+		if (!json_is_integer(got) || !json_is_integer(wanted))
+			return "-";
+		used += (size_t)sprintf(buf + used, "%s%lld", i == 0 ? "" : "/",
+		    (long long)json_integer_value(got));
+		if (json_integer_value(got) < json_integer_value(wanted))
+			used += (size_t)sprintf(buf + used, " of %lld",
+			    (long long)json_integer_value(wanted));
+	}
+	return buf;
+}
+
+static const char *
+format_peer_drops(const json_t *traffic, char *buf)
+{
+	if (!json_is_object(traffic))
+		return "-";
+	snprintf(buf, TEXT_CELL, "%lld",
+	    (long long)(json_integer_value(
+			    json_at(traffic, "tx_dropped_packets")) +
+			json_integer_value(
+			    json_at(traffic, "rx_dropped_packets")) +
+			json_integer_value(
+			    json_at(traffic, "rx_overflow_packets"))));
+	return buf;
+}
+
+void
+show_peers(const struct ctl *ctl, const json_t *result)
+{
+	static const struct column columns[] = {
+	    {"INTERFACE", "interface", false, NULL},
+	    {"PEER", "name", false, NULL},
+	    {"ENDPOINT", "endpoint", false, NULL},
+	    {"TX PACKETS", "traffic.tx_packets", true, NULL},
+	    {"TX BYTES", "traffic.tx_bytes", true, text_bytes},
+	    {"RX PACKETS", "traffic.rx_packets", true, NULL},
+	    {"RX BYTES", "traffic.rx_bytes", true, text_bytes},
+	    {"DROPPED", "traffic", true, format_peer_drops},
+	    {"RCVBUF/SNDBUF", "socket", true, format_buffers},
+	    {"MARK", "mark", true, NULL},
+	    {"BIND", "bind_device", false, NULL},
+	    {"ALLOW", "allow", false, NULL},
+	    {0},
+	};
+
+	(void)ctl;
+	table_list(json_at(result, "peers"), columns);
+}
+
+static void
+show_stats_row(struct table *t, const json_t *interface, const json_t *counter)
+{
+	const char *name = json_string_value(json_at(counter, "name"));
+	const json_t *queues = json_at(interface, "queues"), *counters;
+	char buf[TEXT_CELL];
+	size_t i, n = json_array_size(queues);
+
+	table_cell(t, name);
+	table_cell(
+	    t, text_value(
+		   json_object_get(json_at(interface, "total"), name), buf));
+	for (i = 0; n > 1 && i < n; i++) {
+		counters = json_at(json_array_get(queues, i), "counters");
+		table_cell(t, text_value(json_object_get(counters, name), buf));
+	}
+	table_cell(t, text_value(json_at(counter, "unit"), buf));
+	table_cell(t, text_value(json_at(counter, "help"), buf));
+}
+
+static void
+show_stats_of(
+    const struct ctl *ctl, const json_t *interface, const json_t *counters)
+{
+	struct table *t = table_new();
+	const json_t *queues = json_at(interface, "queues"), *one;
+	const char *name;
+	char buf[TEXT_CELL], head[TEXT_CELL + 16];
+	size_t i, n = json_array_size(queues);
+
+	table_column(t, "COUNTER", false);
+	table_column(t, "TOTAL", true);
+	for (i = 0; n > 1 && i < n; i++) {
+		one = json_at(json_array_get(queues, i), "queue");
+		snprintf(head, sizeof(head), "QUEUE %s", text_value(one, buf));
+		table_column(t, head, true);
+	}
+	table_column(t, "UNIT", false);
+	table_column(t, "MEANING", false);
+	for (i = 0; i < json_array_size(counters); i++) {
+		one = json_array_get(counters, i);
+		name = json_string_value(json_at(one, "name"));
+		if (name != NULL &&
+		    (ctl->all || json_integer_value(json_object_get(
+				     json_at(interface, "total"), name)) != 0))
+			show_stats_row(t, interface, one);
+	}
+	table_print(t);
+}
+
+void
+show_stats(const struct ctl *ctl, const json_t *result)
+{
+	const json_t *list = json_at(result, "interfaces"), *one;
+	char buf[TEXT_CELL];
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		one = json_array_get(list, i);
+		say("%sinterface %s%s", i == 0 ? "" : "\n",
+		    text_value(json_at(one, "interface"), buf),
+		    json_is_object(json_at(one, "total"))
+			? ""
+			: ": no counters yet");
+		if (json_is_object(json_at(one, "total")))
+			show_stats_of(ctl, one, json_at(result, "counters"));
+	}
+}
+
+/* One line per offload, with the name of its interface. */
+static json_t *
+flatten(const json_t *interfaces, const char *key)
+{
+	json_t *flat = json_array(), *item;
+	const json_t *one, *items;
+	size_t i, k;
+
+	for (i = 0; i < json_array_size(interfaces); i++) {
+		one = json_array_get(interfaces, i);
+		items = json_object_get(one, key);
+		for (k = 0; k < json_array_size(items); k++) {
+			item = json_copy(json_array_get(items, k));
+			json_object_set(item, "interface",
+			    json_object_get(one, "interface"));
+			json_array_append_new(flat, item);
+		}
+	}
+	return flat;
+}
+
+void
+show_offload(const struct ctl *ctl, const json_t *result)
+{
+	static const struct column columns[] = {
+	    {"INTERFACE", "interface", false, NULL},
+	    {"OFFLOAD", "name", false, NULL},
+	    {"DIRECTION", "direction", false, NULL},
+	    {"ASKED", "asked", false, NULL},
+	    {"GRANTED", "granted", false, NULL},
+	    {"ENABLED", "enabled", false, NULL},
+	    {"USED", "used", true, NULL},
+	    {"FALLBACKS", "fallbacks", true, NULL},
+	    {"REASON", "reason", false, NULL},
+	    {0},
+	};
+	json_t *flat = flatten(json_at(result, "interfaces"), "offloads");
+
+	(void)ctl;
+	table_list(flat, columns);
+	json_decref(flat);
+}
+
+void
+show_sandbox(const struct ctl *ctl, const json_t *result)
+{
+	static const struct column columns[] = {
+	    {"PROCESS", "name", false, NULL},
+	    {"PID", "pid", true, NULL},
+	    {"INTERFACE", "interface", false, NULL},
+	    {"QUEUE", "queue", true, NULL},
+	    {"MISSING", "missing", false, NULL},
+	    {"APPLIED", "applied", false, NULL},
+	    {0},
+	};
+
+	(void)ctl;
+	table_list(json_at(result, "processes"), columns);
+}
