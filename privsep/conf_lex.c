@@ -550,11 +550,13 @@ lex_brace_close(struct conf_lex *lex, struct conf_token *t)
 
 /* A file must close its blocks; nothing after one that does not is sound. */
 static void
-lex_file_end(
-    struct conf_lex *lex, const struct lex_source *s, struct conf_token *t)
+lex_file_end(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
 	if (s->len > 0 && s->data[s->len - 1] == '\n')
-		t->where.line--;
+		s->where.line--;
+	t->where = s->where;
+	t->kind = CONF_TOKEN_NEWLINE;
+	t->text = "\n";
 	if (lex->open > s->base) {
 		conf_error(lex->errors, t->where,
 		    "missing \"}\": the block that begins on line %d is not "
@@ -562,8 +564,6 @@ lex_file_end(
 		    lex->blocks[lex->open - 1].line);
 		lex->ended = true;
 	}
-	t->kind = CONF_TOKEN_NEWLINE;
-	t->text = "\n";
 	lex_pop(lex);
 }
 

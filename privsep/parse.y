@@ -319,13 +319,10 @@ static void
 parser_next(struct parser *p)
 {
 	p->before = p->token;
+	conf_lex_quiet(p->lex, p->skipping);
 	conf_lex_next(p->lex, &p->token);
-	if (!p->skipping)
-		return;
-	conf_lex_quiet(p->lex, true);
-	while (!parser_is_in_step(p))
+	while (p->skipping && !parser_is_in_step(p))
 		conf_lex_next(p->lex, &p->token);
-	conf_lex_quiet(p->lex, false);
 	p->skipping = false;
 }
 
