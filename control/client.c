@@ -197,6 +197,16 @@ client_is_done(const struct client *c)
 	       evbuffer_get_length(c->in) == 0;
 }
 
+/* A subscriber that sends no more is seen to have left only by writing. */
+static bool
+client_has_left(const struct client *c)
+{
+	struct msghdr msg = {0};
+
+	return c->eof && c->subscriber != NULL &&
+	       sendmsg(c->fd, &msg, MSG_NOSIGNAL) == -1 && errno != EAGAIN;
+}
+
 static void
 client_watch(struct client *c, bool more)
 {
@@ -229,7 +239,7 @@ client_turn(struct client *c)
 		events_tell_overflow(c->subscriber);
 	/* room that this turn made is used in the next one */
 	more = more || (client_has_room(c) && client_has_line(c));
-	if (client_is_done(c))
+	if (client_is_done(c) || client_has_left(c))
 		client_free(c);
 	else
 		client_watch(c, more);
@@ -276,16 +286,6 @@ client_is_overdue(const struct client *c, time_t t)
 		return c->subscriber == NULL && t - c->progress > CLIENT_STALL;
 	return c->subscriber == NULL && c->requests == 0 &&
 	       t - c->since > CLIENT_IDLE;
-}
-
-/* A subscriber that sends no more is seen to have left only by writing. */
-static bool
-client_has_left(const struct client *c)
-{
-	struct msghdr msg = {0};
-
-	return c->eof && c->subscriber != NULL &&
-	       sendmsg(c->fd, &msg, MSG_NOSIGNAL) == -1 && errno != EAGAIN;
 }
 
 static void
@@ -366,6 +366,14 @@ clients_of_user(uid_t uid)
 	return n;
 }
 
+/* The time in which it must read something starts with the first byte. */
+static void
+client_output_begins(struct client *c)
+{
+	if (evbuffer_get_length(c->out) == 0)
+		c->progress = now();
+}
+
 static int
 dump_to_evbuffer(const char *text, size_t len, void *arg)
 {
@@ -407,6 +415,7 @@ client_send(struct client *c, json_t *line)
 {
 	struct evbuffer *b = evbuffer_new();
 
+	client_output_begins(c);
 	if (b != NULL && line != NULL &&
 	    json_dump_callback(line, dump_to_evbuffer, b, JSON_COMPACT) == 0 &&
 	    evbuffer_add(b, "\n", 1) == 0) {
@@ -423,6 +432,7 @@ client_send(struct client *c, json_t *line)
 void
 client_send_text(struct client *c, const char *text, size_t len)
 {
+	client_output_begins(c);
 	evbuffer_add(c->out, text, len);
 	event_add(c->turn, &soon);
 }
@@ -480,6 +490,7 @@ void
 client_add_requests(struct client *c, int change)
 {
 	c->requests = (unsigned int)((int)c->requests + change);
+	c->since = now();
 	event_add(c->turn, &soon);
 }
 
