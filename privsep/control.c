@@ -1,0 +1,357 @@
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "ipc/counters.h"
+#include "privsep/control.h"
+#include "privsep/daemon.h"
+#include "privsep/events.h"
+#include "privsep/iface.h"
+#include "privsep/proc.h"
+#include "privsep/reload.h"
+#include "privsep/state.h"
+#include "privsep/workers.h"
+
+#define CONTROL_BACKLOG 16
+
+/* A socket that still answers belongs to a daemon that still runs. */
+static bool
+socket_is_alive(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool alive = fd != -1 && connect(fd, (const struct sockaddr *)sun,
+				     sizeof(*sun)) == 0;
+
+	if (fd != -1)
+		close(fd);
+	return alive;
+}
+
+static int
+make_directory(const char *path)
+{
+	char copy[CONF_PATH_MAX];
+
+	strlcpy(copy, path, sizeof(copy));
+	if (mkdir(dirname(copy), 0755) == -1 && errno != EEXIST) {
+		log_warn("the directory of %s cannot be made", path);
+		return -1;
+	}
+	return 0;
+}
+
+/* 0660, root and the control group: SO_PEERCRED tells root from others. */
+static int
+listen_on(const char *path, gid_t gid)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	mode_t old;
+	int fd, r;
+
+	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	if (make_directory(path) == -1)
+		return -1;
+	if (socket_is_alive(&sun)) {
+		log_warnx("%s answers: another tund runs; stop it, or choose "
+			  "another \"control\" path",
+		    path);
+		return -1;
+	}
+	if (unlink(path) == -1 && errno != ENOENT) {
+		log_warn("%s is in the way", path);
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1) {
+		log_warn("control socket");
+		return -1;
+	}
+	old = umask(0117);
+	r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+	umask(old);
+	if (r == -1 || chown(path, 0, gid) == -1 ||
+	    listen(fd, CONTROL_BACKLOG) == -1) {
+		log_warn("control socket %s", path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+control_listen(struct daemon *d)
+{
+	d->listen_fd = listen_on(d->conf->control_path, d->control_gid);
+	if (d->listen_fd == -1)
+		return -1;
+	d->rlisten_fd = listen_on(d->conf->control_rpath, d->control_gid);
+	return d->rlisten_fd == -1 ? -1 : 0;
+}
+
+static void
+send_counters(struct daemon *d)
+{
+	struct iface *ifc;
+	size_t i;
+	int fd;
+
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		for (i = 0; i < ifc->queue_count; i++) {
+			fd =
+			    counters_reopen_readonly(ifc->queue[i].counters_fd);
+			if (fd == -1) {
+				log_warn("counters of %s", iface_name(ifc));
+				continue;
+			}
+			proc_send(d->control, MSG_CONTROL_COUNTERS,
+			    ifc->id << 16 | (uint32_t)i, NULL, 0, fd);
+			close(fd);
+		}
+}
+
+/* The state goes before the pages: a page must belong to an interface. */
+void
+control_send_state(struct daemon *d)
+{
+	int fd;
+
+	if (d->control == NULL)
+		return;
+	if ((fd = state_memfd(d)) == -1) {
+		log_warn("the state cannot be published");
+		return;
+	}
+	proc_send(d->control, MSG_CONTROL_STATE, 0, NULL, 0, fd);
+	close(fd);
+	send_counters(d);
+}
+
+void
+control_send_event(struct daemon *d, const char *json)
+{
+	size_t len = strlen(json);
+
+	if (len > LIMIT_EVENT) {
+		log_warnx("event %lu is too long to be told", d->seq);
+		return;
+	}
+	proc_send(
+	    d->control, MSG_CONTROL_EVENT, (uint32_t)d->seq, json, len, -1);
+}
+
+void
+control_send_log_level(struct daemon *d)
+{
+	struct msg_log_level l = {.level = d->log_level[PROCESS_CONTROL]};
+
+	proc_send(d->control, MSG_CONTROL_LOG_LEVEL, 0, &l, sizeof(l), -1);
+}
+
+static void
+control_on_setup(struct proc *p, void *arg)
+{
+	struct daemon *d = arg;
+	struct msg_control_config c = {.uid = d->control_uid,
+	    .gid = d->control_gid,
+	    .log_level = d->log_level[PROCESS_CONTROL],
+	    .strict = d->conf->sandbox_strict};
+
+	proc_send(p, MSG_CONTROL_CONFIG, 0, &c, sizeof(c), -1);
+	proc_send(p, MSG_CONTROL_LISTEN, 1, NULL, 0, d->listen_fd);
+	proc_send(p, MSG_CONTROL_LISTEN, 0, NULL, 0, d->rlisten_fd);
+	proc_send(p, MSG_CONTROL_START, 0, NULL, 0, -1);
+	control_send_state(d);
+}
+
+static void
+control_on_ready(struct proc *p, void *arg)
+{
+	log_info("tund-control (pid %d) runs", p->pid);
+	events_publish(arg, "control.started", NULL,
+	    json_pack("{s:i, s:i}", "pid", (int)p->pid, "restarts",
+		(int)p->restarts));
+}
+
+/* Takes the reference of result. */
+static void
+control_reply(
+    struct daemon *d, uint32_t id, enum reply_status status, json_t *result)
+{
+	struct msg_reply head = {.status = status};
+	char *text = json_dumps(result, JSON_COMPACT);
+	uint8_t *buf;
+	size_t len;
+
+	json_decref(result);
+	if (text == NULL)
+		fatalx("no memory for a reply");
+	len = strlen(text);
+	/* a list of changes that is too long to tell is cut to a word */
+	if (len > IMSG_DATA_MAX - sizeof(head) - 1) {
+		strlcpy(text, "{\"changes\":[\"too many to list\"]}", len);
+		len = strlen(text);
+	}
+	if ((buf = malloc(sizeof(head) + len)) == NULL)
+		fatalx("no memory for a reply");
+	memcpy(buf, &head, sizeof(head));
+	memcpy(buf + sizeof(head), text, len);
+	proc_send(
+	    d->control, MSG_CONTROL_REPLY, id, buf, sizeof(head) + len, -1);
+	free(buf);
+	free(text);
+}
+
+static void
+control_refuse(struct daemon *d, uint32_t id, enum reply_status status,
+    const char *message, const char *hint)
+{
+	control_reply(d, id, status,
+	    json_pack("{s:s, s:s?}", "message", message, "hint", hint));
+}
+
+static void
+control_on_reload(struct daemon *d, uint32_t id, const struct msg_request *r)
+{
+	json_t *result;
+	int ok = reload(d, r->value == 1, &result);
+
+	control_reply(d, id, ok == 0 ? REPLY_OK : REPLY_REFUSED, result);
+}
+
+static void
+control_on_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
+{
+	struct iface *ifc = iface_find(d, r->interface);
+	char why[256];
+
+	if (ifc == NULL)
+		control_refuse(d, id, REPLY_INVALID, "no such interface",
+		    "see \"interfaces\"");
+	else if (iface_set_mtu(ifc, r->value, why, sizeof(why)) == -1)
+		control_refuse(d, id, REPLY_REFUSED, why, NULL);
+	else
+		control_reply(d, id, REPLY_OK,
+		    json_pack("{s:s, s:i}", "interface", iface_name(ifc),
+			"mtu_bytes", (int)r->value));
+}
+
+static void
+control_on_set_offload(
+    struct daemon *d, uint32_t id, const struct msg_request *r)
+{
+	struct iface *ifc = iface_find(d, r->interface);
+	uint32_t bit = OFFLOAD_BIT(r->what);
+
+	if (ifc == NULL) {
+		control_refuse(d, id, REPLY_INVALID, "no such interface",
+		    "see \"interfaces\"");
+		return;
+	}
+	if (r->value == 1 && !(ifc->granted & bit)) {
+		control_refuse(d, id, REPLY_REFUSED, ifc->reason[r->what],
+		    "see \"offload\"");
+		return;
+	}
+	/* switched on again by hand: a refusal may be tried once more */
+	ifc->refused &= ~bit;
+	if (ifc->granted & bit)
+		ifc->reason[r->what][0] = '\0';
+	ifc->wanted = r->value == 1 ? ifc->wanted | bit : ifc->wanted & ~bit;
+	iface_apply_offloads(ifc);
+	control_reply(d, id, REPLY_OK,
+	    json_pack("{s:s, s:s, s:b}", "interface", iface_name(ifc),
+		"offload", offload_name(r->what), "enabled", r->value == 1));
+}
+
+static void
+control_on_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
+{
+	struct iface *ifc;
+
+	d->log_level[r->what] = r->value;
+	if (r->what == PROCESS_PARENT)
+		log_set_level(r->value);
+	else if (r->what == PROCESS_CONTROL)
+		control_send_log_level(d);
+	else
+		TAILQ_FOREACH (ifc, &d->ifaces, entry)
+			workers_send_log_level(ifc);
+	state_changed(d);
+	control_reply(d, id, REPLY_OK,
+	    json_pack("{s:s, s:s}", "process", process_name(r->what), "level",
+		log_level_name(r->value)));
+}
+
+static const struct {
+	enum request_kind kind;
+	void (*handle)(
+	    struct daemon *, uint32_t id, const struct msg_request *);
+} requests[] = {
+    {REQUEST_RELOAD, control_on_reload},
+    {REQUEST_SET_MTU, control_on_set_mtu},
+    {REQUEST_SET_OFFLOAD, control_on_set_offload},
+    {REQUEST_LOG_LEVEL, control_on_log_level},
+};
+
+static int
+control_on_message(struct proc *p, struct imsg *m, void *arg)
+{
+	struct msg_request r;
+	size_t i;
+
+	if (p->state != PROC_RUNNING || m->hdr.type != MSG_REQUEST ||
+	    msg_read_request(m, &r) == -1)
+		return -1;
+	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (requests[i].kind == r.kind) {
+			requests[i].handle(arg, m->hdr.id, &r);
+			return 0;
+		}
+	return -1;
+}
+
+static void
+control_on_exited(struct proc *p, const char *why, void *arg)
+{
+	(void)p;
+	(void)why;
+	state_changed(arg);
+}
+
+static const struct proc_hooks control_hooks = {
+    .setup = control_on_setup,
+    .ready = control_on_ready,
+    .message = control_on_message,
+    .exited = control_on_exited,
+};
+
+int
+control_start(struct daemon *d)
+{
+	d->control =
+	    proc_new(d->base, PROCESS_CONTROL, d->libexec, &control_hooks, d);
+	if (d->control == NULL)
+		return -1;
+	proc_start(d->control);
+	return 0;
+}
+
+void
+control_stop(struct daemon *d)
+{
+	proc_free(d->control);
+	d->control = NULL;
+	if (d->listen_fd != -1 && unlink(d->conf->control_path) == -1)
+		log_warn("%s", d->conf->control_path);
+	if (d->rlisten_fd != -1 && unlink(d->conf->control_rpath) == -1)
+		log_warn("%s", d->conf->control_rpath);
+}

@@ -1,0 +1,52 @@
+#ifndef PRIVSEP_DAEMON_H
+#define PRIVSEP_DAEMON_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "ipc/msg.h"
+#include "privsep/conf.h"
+
+struct event_base;
+struct iface;
+struct link_monitor;
+struct netlink;
+struct proc;
+
+/* What there is one of.  main.c makes it; the others are given it. */
+struct daemon {
+	const char *conf_path;
+	const struct conf_macro *macros;
+	size_t macro_count;
+	const char *libexec; /* where the children's executables are */
+
+	struct conf *conf;   /* in force */
+	uint32_t generation; /* of the configuration, from 1 */
+	time_t loaded;	     /* when it was */
+	time_t started;
+	uint32_t log_level[PROCESS_COUNT];
+
+	uid_t uid; /* of the workers */
+	gid_t gid;
+	uid_t control_uid;
+	gid_t control_gid;
+	int listen_fd; /* control sockets */
+	int rlisten_fd;
+
+	struct event_base *base;
+	struct netlink *netlink;
+	struct link_monitor *links;
+	TAILQ_HEAD(ifaces, iface) ifaces;
+	uint32_t next_iface; /* id */
+	struct proc *control;
+	uint64_t seq;	  /* of the last event */
+	bool state_dirty; /* to be published when the loop comes round */
+	bool stopping;
+};
+
+#endif

@@ -1,0 +1,54 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "privsep/control.h"
+#include "privsep/daemon.h"
+#include "privsep/events.h"
+#include "privsep/iface.h"
+#include "privsep/state.h"
+
+const char *
+events_time(char *buf)
+{
+	struct timespec ts;
+	struct tm tm;
+	size_t used;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	used = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + used, 32 - used, ".%03dZ",
+	    (int)(ts.tv_nsec / 1000000) % 1000);
+	return buf;
+}
+
+void
+events_publish(struct daemon *d, const char *event, const struct iface *ifc,
+    json_t *fields)
+{
+	char when[32], *text;
+	json_t *o;
+
+	state_changed(d);
+	if (d->stopping) {
+		json_decref(fields);
+		return;
+	}
+	o = json_pack("{s:I, s:s, s:s, s:s?}", "seq", (json_int_t)(d->seq + 1),
+	    "time", events_time(when), "event", event, "interface",
+	    ifc != NULL ? iface_name(ifc) : NULL);
+	if (o == NULL ||
+	    (fields != NULL && json_object_update(o, fields) == -1))
+		fatalx("no memory for an event");
+	json_decref(fields);
+	d->seq++;
+	if ((text = json_dumps(o, JSON_COMPACT)) == NULL)
+		fatalx("no memory for an event");
+	log_debug("event %s", text);
+	control_send_event(d, text);
+	free(text);
+	json_decref(o);
+}

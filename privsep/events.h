@@ -1,0 +1,24 @@
+#ifndef PRIVSEP_EVENTS_H
+#define PRIVSEP_EVENTS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct daemon;
+struct iface;
+
+/*
+ * Events: encoded as JSON once, here, and relayed by tund-control to every
+ * subscriber.
+ */
+
+/*
+ * Publishes one.  iface may be NULL.  Takes the reference of fields, an object
+ * with the new values, or NULL.
+ */
+void events_publish(
+    struct daemon *, const char *event, const struct iface *, json_t *fields);
+/* RFC 3339, UTC, milliseconds.  buf: 32 bytes. */
+const char *events_time(char *buf);
+
+#endif

@@ -1,0 +1,106 @@
+#ifndef PRIVSEP_IFACE_H
+#define PRIVSEP_IFACE_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/msg.h"
+#include "privsep/conf.h"
+#include "privsep/tun.h"
+#include "privsep/udp.h"
+
+struct daemon;
+struct link_state;
+struct proc;
+
+/*
+ * An interface at run time: its device, the sockets of its peers, its
+ * workers.
+ */
+enum slot_state {
+	SLOT_FREE,
+	SLOT_USED,
+	SLOT_RETIRING /* until every worker has let go of the old peer */
+};
+
+/* Where one peer may be: a socket for each queue. */
+struct slot {
+	enum slot_state state;
+	unsigned int family;
+	int fd[LIMIT_QUEUES];
+	bool bound;
+	bool aimed; /* else its endpoint has no route yet: tried again */
+	const struct conf_peer *peer; /* SLOT_USED: whose it is */
+	struct udp_buffers got;
+};
+
+struct queue {
+	struct proc *proc;
+	struct iface *iface;
+	uint32_t number;
+	int tun_fd;
+	int counters_fd;
+	uint32_t generation_done; /* peers table that the worker has */
+	size_t prefix_room;	  /* that the worker was started with */
+	bool tun_gone;		  /* it told us so before it ended */
+};
+
+struct iface {
+	TAILQ_ENTRY(iface) entry;
+	struct daemon *daemon;
+	uint32_t id;
+	struct conf_interface *conf; /* of the configuration in force */
+	struct tun tun;
+	uint32_t ifindex;	       /* 0: not monitored */
+	const struct link_state *link; /* NULL: not monitored */
+	bool gone;		       /* deleted under us: to be made again */
+	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
+	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
+	uint32_t granted; /* by this kernel and device */
+	uint32_t refused; /* the worker met a refusal: off */
+	char reason[OFFLOAD_COUNT][96]; /* why off, or "" */
+	size_t slot_count;
+	struct slot *slots;
+	uint32_t generation; /* of the peers table */
+	size_t queue_count;
+	struct queue queue[LIMIT_QUEUES];
+};
+
+/*
+ * Opens the device, configures the link, makes and aims the sockets.  Does not
+ * start workers.  NULL after writing to why.
+ */
+struct iface *iface_open(
+    struct daemon *, struct conf_interface *, char *why, size_t whylen);
+/* The event loop runs: watch the link, start the workers. */
+int iface_start(struct iface *);
+/* Ends the workers (stop), then removes what was made (close). */
+void iface_stop(struct iface *);
+void iface_close(struct iface *);
+
+/* The offloads that may be used now. */
+uint32_t iface_offloads(const struct iface *);
+/* Makes wanted hold: the device, the sockets, the workers. */
+void iface_apply_offloads(struct iface *);
+int iface_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
+
+/*
+ * Replaces the configuration by one of the same name.  Only peers, addresses,
+ * routes, MTU, queue length and offloads may differ: iface_can_update.
+ * iface_update returns -1 after writing to why; the old one then holds.
+ */
+bool iface_can_update(const struct iface *, const struct conf_interface *);
+int iface_update(
+    struct iface *, struct conf_interface *, char *why, size_t whylen);
+
+/* Tries again to aim what had no route: how many still have none. */
+size_t iface_aim_again(struct iface *);
+/* The worker of a queue has this table: retired slots become free. */
+void iface_peers_done(struct iface *, struct queue *, uint32_t generation);
+const char *iface_name(const struct iface *);
+struct iface *iface_find(struct daemon *, uint32_t id);
+
+#endif

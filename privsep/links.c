@@ -1,0 +1,151 @@
+#include <jansson.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "privsep/daemon.h"
+#include "privsep/events.h"
+#include "privsep/iface.h"
+#include "privsep/links.h"
+
+/* What an event tells: the new values. */
+static json_t *
+fields_up(const struct link_state *now, const struct link_state *before)
+{
+	(void)before;
+	return json_pack("{s:b, s:b}", "up", now->up, "running", now->running);
+}
+
+static json_t *
+fields_mtu(const struct link_state *now, const struct link_state *before)
+{
+	(void)before;
+	return json_pack("{s:i}", "mtu_bytes", (int)now->mtu);
+}
+
+static json_t *
+fields_rename(const struct link_state *now, const struct link_state *before)
+{
+	return json_pack(
+	    "{s:s, s:s}", "name", now->name, "old_name", before->name);
+}
+
+static bool
+has_address(const struct link_state *s, const struct prefix *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->address_count; i++)
+		if (prefix_equal(&s->addresses[i], p))
+			return true;
+	return false;
+}
+
+/* The addresses of a that b has not; b may be a itself for none. */
+static json_t *
+address_list(const struct link_state *a, const struct link_state *without)
+{
+	json_t *array = json_array();
+	char text[PREFIX_STRLEN];
+	uint32_t i;
+
+	for (i = 0; i < a->address_count; i++)
+		if (without == NULL || !has_address(without, &a->addresses[i]))
+			json_array_append_new(array,
+			    json_string(prefix_format(&a->addresses[i], text)));
+	return array;
+}
+
+static json_t *
+fields_address(const struct link_state *now, const struct link_state *before)
+{
+	return json_pack("{s:o, s:o, s:o}", "addresses",
+	    address_list(now, NULL), "added", address_list(now, before),
+	    "removed", address_list(before, now));
+}
+
+static json_t *
+fields_netns(const struct link_state *now, const struct link_state *before)
+{
+	(void)before;
+	return json_pack("{s:o}", "netns",
+	    now->nsid < 0 ? json_null() : json_integer(now->nsid));
+}
+
+static json_t *
+fields_none(const struct link_state *now, const struct link_state *before)
+{
+	(void)now;
+	(void)before;
+	return json_object();
+}
+
+static json_t *(*const fields[LINK_CHANGE_COUNT])(
+    const struct link_state *, const struct link_state *) = {
+    [LINK_UP] = fields_up,
+    [LINK_DOWN] = fields_up,
+    [LINK_MTU] = fields_mtu,
+    [LINK_RENAME] = fields_rename,
+    [LINK_ADDRESS] = fields_address,
+    [LINK_NETNS] = fields_netns,
+    [LINK_DELETED] = fields_none,
+};
+
+void
+links_on_change(enum link_change change, const struct link_state *now,
+    const struct link_state *before, void *arg)
+{
+	struct daemon *d = arg;
+	struct iface *ifc;
+
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		if (ifc->link != NULL && ifc->link->ifindex == now->ifindex &&
+		    ifc->link->nsid == now->nsid)
+			break;
+	if (ifc == NULL)
+		return;
+	log_info("%s: %s", now->name, link_change_name(change));
+	events_publish(
+	    d, link_change_name(change), ifc, fields[change](now, before));
+	if (change == LINK_DELETED)
+		ifc->gone = true;
+}
+
+/*
+ * The old one's descriptors go when the new one is there; an inherited
+ * descriptor cannot be had again.
+ */
+static void
+make_again(struct daemon *d, struct iface *ifc)
+{
+	struct iface *anew;
+	char why[256];
+
+	iface_stop(ifc);
+	if (ifc->conf->device == CONF_DEVICE_FD)
+		return;
+	anew = iface_open(d, ifc->conf, why, sizeof(why));
+	if (anew == NULL) {
+		log_debug("%s", why);
+		return;
+	}
+	log_info("%s: made again", iface_name(anew));
+	TAILQ_INSERT_BEFORE(ifc, anew, entry);
+	TAILQ_REMOVE(&d->ifaces, ifc, entry);
+	iface_close(ifc);
+	if (iface_start(anew) == -1)
+		fatalx("no memory for a worker");
+	events_publish(d, "link.created", anew, NULL);
+}
+
+void
+links_tick(struct daemon *d)
+{
+	struct iface *ifc, *next;
+
+	TAILQ_FOREACH_SAFE (ifc, &d->ifaces, entry, next) {
+		if (ifc->gone)
+			make_again(d, ifc);
+		else
+			iface_aim_again(ifc);
+	}
+}

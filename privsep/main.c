@@ -1,0 +1,320 @@
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#include "common/log.h"
+#include "privsep/conf.h"
+#include "privsep/control.h"
+#include "privsep/daemon.h"
+#include "privsep/events.h"
+#include "privsep/iface.h"
+#include "privsep/links.h"
+#include "privsep/netlink.h"
+#include "privsep/privilege.h"
+#include "privsep/proc.h"
+#include "privsep/reload.h"
+#include "privsep/state.h"
+
+#define MACROS_MAX 64
+#define EMPTY_ROOT TUND_RUNTIMEDIR "/empty"
+
+struct options {
+	const char *path;
+	const char *libexec;
+	struct conf_macro macros[MACROS_MAX];
+	size_t macro_count;
+	bool foreground;      /* -d */
+	bool check;	      /* -n */
+	unsigned int verbose; /* -v */
+};
+
+static void __attribute__((noreturn)) usage(void)
+{
+	fprintf(stderr,
+	    "usage: tund [-dnv] [-D name=value] [-f file] [-x directory]\n");
+	exit(2);
+}
+
+static void
+add_macro(struct options *o, char *text)
+{
+	char *value = strchr(text, '=');
+
+	if (value == NULL || value == text || o->macro_count == MACROS_MAX)
+		usage();
+	*value++ = '\0';
+	o->macros[o->macro_count++] = (struct conf_macro){text, value};
+}
+
+static void
+parse_options(int argc, char **argv, struct options *o)
+{
+	int ch;
+
+	*o = (struct options){.path = TUND_SYSCONFDIR "/tund/tund.conf",
+	    .libexec = TUND_LIBEXECDIR};
+	while ((ch = getopt(argc, argv, "D:df:nvx:")) != -1) {
+		switch (ch) {
+		case 'D':
+			add_macro(o, optarg);
+			break;
+		case 'd':
+			o->foreground = true;
+			break;
+		case 'f':
+			o->path = optarg;
+			break;
+		case 'n':
+			o->check = true;
+			break;
+		case 'v':
+			o->verbose++;
+			break;
+		case 'x':
+			o->libexec = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind != argc)
+		usage();
+}
+
+static void
+print_error(const char *message, void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", message);
+}
+
+static void
+find_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		fatalx("there is no user \"%s\"; make it: useradd --system "
+		       "--home-dir / --shell /usr/sbin/nologin %s",
+		    name, name);
+	if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		fatalx(
+		    "user \"%s\" is root; choose one without privilege", name);
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+}
+
+/* Each peer is a socket, each worker holds them all. */
+static void
+raise_limits(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		fatal("getrlimit");
+	if (r.rlim_max < 65536)
+		r.rlim_max = 65536;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) == -1) {
+		r.rlim_max = r.rlim_cur;
+		getrlimit(RLIMIT_NOFILE, &r);
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static void
+make_empty_root(void)
+{
+	if ((mkdir(TUND_RUNTIMEDIR, 0755) == -1 && errno != EEXIST) ||
+	    (mkdir(EMPTY_ROOT, 0555) == -1 && errno != EEXIST))
+		fatal("%s", EMPTY_ROOT);
+}
+
+static void
+open_interfaces(struct daemon *d)
+{
+	struct conf_interface *c;
+	struct iface *ifc;
+	char why[512];
+
+	TAILQ_FOREACH (c, &d->conf->interfaces, entry) {
+		if ((ifc = iface_open(d, c, why, sizeof(why))) == NULL)
+			fatalx("%s:%d: %s", d->conf_path, c->line, why);
+		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
+	}
+}
+
+static void
+on_hangup(int signo, short what, void *arg)
+{
+	json_t *result;
+
+	(void)signo;
+	(void)what;
+	reload(arg, false, &result);
+	json_decref(result);
+}
+
+static void
+on_terminate(int signo, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	log_info("ending on signal %d", signo);
+	d->stopping = true;
+	event_base_loopbreak(d->base);
+}
+
+static void
+on_child(int signo, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)signo;
+	(void)what;
+	proc_reap();
+	state_changed(d);
+}
+
+static void
+on_second(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	links_tick(arg);
+}
+
+static void
+watch(struct event *ev, const struct timeval *every)
+{
+	if (ev == NULL || event_add(ev, every) == -1)
+		fatalx("no memory for events");
+}
+
+static void
+watch_signals(struct daemon *d)
+{
+	static const struct timeval second = {1, 0};
+
+	watch(evsignal_new(d->base, SIGHUP, on_hangup, d), NULL);
+	watch(evsignal_new(d->base, SIGTERM, on_terminate, d), NULL);
+	watch(evsignal_new(d->base, SIGINT, on_terminate, d), NULL);
+	watch(evsignal_new(d->base, SIGCHLD, on_child, d), NULL);
+	watch(event_new(d->base, -1, EV_PERSIST, on_second, d), &second);
+}
+
+static void
+run(struct daemon *d)
+{
+	struct iface *ifc;
+
+	if ((d->base = event_base_new()) == NULL)
+		fatalx("no memory for events");
+	watch_signals(d);
+	d->links = link_monitor_open(d->base, links_on_change, d);
+	if (d->links == NULL)
+		fatal("rtnetlink cannot be watched");
+	if (privilege_drop() == -1)
+		fatal("capabilities cannot be dropped");
+	if (control_start(d) == -1)
+		fatalx("no memory for tund-control");
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		if (iface_start(ifc) == -1)
+			fatalx("no memory for a worker");
+	log_info("tund %s runs with %s", PACKAGE_VERSION, d->conf_path);
+	while (!d->stopping) {
+		/* one state for all that a turn of the loop changed */
+		if (d->state_dirty) {
+			d->state_dirty = false;
+			control_send_state(d);
+		}
+		if (event_base_loop(d->base, EVLOOP_ONCE) == -1)
+			fatalx("the event loop failed");
+	}
+}
+
+/* Clients first, then packets, then what was made. */
+static void
+end(struct daemon *d)
+{
+	struct iface *ifc;
+
+	control_stop(d);
+	while ((ifc = TAILQ_FIRST(&d->ifaces)) != NULL) {
+		TAILQ_REMOVE(&d->ifaces, ifc, entry);
+		iface_stop(ifc);
+		iface_close(ifc);
+	}
+	link_monitor_close(d->links);
+	netlink_close(d->netlink);
+	conf_free(d->conf);
+	log_info("tund ended");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct daemon d = {.listen_fd = -1,
+	    .rlisten_fd = -1,
+	    .generation = 1,
+	    .started = time(NULL),
+	    .loaded = time(NULL)};
+	struct options o;
+
+	parse_options(argc, argv, &o);
+	log_init("tund", o.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	TAILQ_INIT(&d.ifaces);
+	d.conf = conf_parse(o.path, o.macros, o.macro_count, print_error, NULL);
+	if (d.conf == NULL)
+		return 1;
+	if (o.check) {
+		if (o.verbose > 0)
+			conf_print(d.conf, stdout);
+		else
+			fprintf(stderr, "configuration OK\n");
+		conf_free(d.conf);
+		return 0;
+	}
+	if (geteuid() != 0)
+		fatalx("tund needs root to open /dev/net/tun; its workers "
+		       "then run as \"%s\"",
+		    d.conf->user);
+	d.conf_path = o.path;
+	d.macros = o.macros;
+	d.macro_count = o.macro_count;
+	d.libexec = o.libexec;
+	d.log_level[PROCESS_PARENT] = d.log_level[PROCESS_WORKER] =
+	    d.log_level[PROCESS_CONTROL] = log_get_level();
+	find_user(d.conf->user, &d.uid, &d.gid);
+	find_user(d.conf->control_user, &d.control_uid, &d.control_gid);
+	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	make_empty_root();
+	if ((d.netlink = netlink_open()) == NULL)
+		fatal("rtnetlink");
+	if (control_listen(&d) == -1)
+		return 1;
+	open_interfaces(&d);
+	if (!o.foreground) {
+		log_to_syslog();
+		if (daemon(0, 0) == -1)
+			fatal("daemon");
+	}
+	run(&d);
+	end(&d);
+	return 0;
+}

@@ -1,0 +1,373 @@
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipc/channel.h"
+#include "privsep/proc.h"
+
+#define PROC_FD 3
+#define PROC_READY_SECONDS 10 /* to say that it is ready */
+#define PROC_DELAY_MIN 10     /* ms before the first restart */
+#define PROC_DELAY_MAX 10000
+#define PROC_STABLE_SECONDS 10 /* of life that forgive earlier falls */
+/* A child says little; one that says more than this each second is ill. */
+#define PROC_MESSAGES_MAX 2000
+
+struct proc_private {
+	LIST_ENTRY(proc_private) entry;
+	struct proc *proc;
+	struct event_base *base;
+	const char *directory;
+	const struct proc_hooks *hooks;
+	void *arg;
+	struct channel *channel;
+	struct event *timer; /* ready deadline, or restart */
+	unsigned int delay;  /* ms */
+	const char *killed;  /* why we killed it */
+	bool again;	     /* start anew without delay */
+	time_t window;	     /* second of the message count */
+	unsigned int messages;
+};
+static LIST_HEAD(, proc_private) procs = LIST_HEAD_INITIALIZER(procs);
+
+static time_t
+now_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static void
+proc_timer(struct proc_private *pp, unsigned int ms)
+{
+	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+
+	event_add(pp->timer, &tv);
+}
+
+static void
+proc_on_timer(int fd, short what, void *arg)
+{
+	struct proc_private *pp = arg;
+
+	(void)fd;
+	(void)what;
+	if (pp->proc->state == PROC_WAITING)
+		proc_start(pp->proc);
+	else if (pp->proc->state == PROC_STARTING)
+		proc_kill(pp->proc, "was not ready in time");
+}
+
+struct proc *
+proc_new(struct event_base *base, enum process_kind kind, const char *directory,
+    const struct proc_hooks *hooks, void *arg)
+{
+	struct proc *p = calloc(1, sizeof(*p));
+	struct proc_private *pp = calloc(1, sizeof(*pp));
+
+	if (p == NULL || pp == NULL ||
+	    (pp->timer = evtimer_new(base, proc_on_timer, pp)) == NULL) {
+		free(p);
+		free(pp);
+		return NULL;
+	}
+	p->kind = kind;
+	p->state = PROC_STOPPED;
+	p->priv = pp;
+	pp->proc = p;
+	pp->base = base;
+	pp->directory = directory;
+	pp->hooks = hooks;
+	pp->arg = arg;
+	LIST_INSERT_HEAD(&procs, pp, entry);
+	return p;
+}
+
+/* In the child: nothing but the channel and three times /dev/null. */
+static void __attribute__((noreturn))
+proc_exec(const char *path, const char *name, int sock)
+{
+	char *argv[2] = {NULL, NULL}, *envp[1] = {NULL};
+	sigset_t none;
+	int null, i;
+
+	if ((argv[0] = strdup(name)) == NULL)
+		_exit(1);
+	/* above the places that are about to be taken */
+	sock = fcntl(sock, F_DUPFD, 10);
+	null = open("/dev/null", O_RDWR);
+	if (sock == -1 || null == -1)
+		_exit(1);
+	for (i = 0; i < PROC_FD; i++)
+		if (dup2(null, i) == -1)
+			_exit(1);
+	if (dup2(sock, PROC_FD) == -1)
+		_exit(1);
+	closefrom(PROC_FD + 1);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	/* ^C in a terminal is for the parent, which ends us in order */
+	signal(SIGINT, SIG_IGN);
+	execve(path, argv, envp);
+	_exit(127);
+}
+
+static int
+message_is_from_child(uint32_t type)
+{
+	return type >= MSG_READY && type <= MSG_REQUEST;
+}
+
+static int
+proc_on_log(struct proc *p, struct imsg *m)
+{
+	uint32_t level;
+	const char *text;
+
+	if (msg_read_log(m, &level, &text) == -1)
+		return -1;
+	log_from(process_name(p->kind), level, text);
+	return 0;
+}
+
+static int
+proc_on_ready(struct proc *p, struct imsg *m)
+{
+	struct proc_private *pp = p->priv;
+	struct msg_ready r;
+
+	if (p->state != PROC_STARTING || msg_read_ready(m, &r) == -1)
+		return -1;
+	p->applied = r.applied;
+	p->missing = r.missing;
+	p->state = PROC_RUNNING;
+	event_del(pp->timer);
+	pp->hooks->ready(p, pp->arg);
+	return 0;
+}
+
+static void
+proc_on_message(struct imsg *m, void *arg)
+{
+	struct proc_private *pp = arg;
+	struct proc *p = pp->proc;
+	time_t second = now_seconds();
+	int r;
+
+	if (second != pp->window) {
+		pp->window = second;
+		pp->messages = 0;
+	}
+	if (++pp->messages > PROC_MESSAGES_MAX) {
+		proc_kill(p, "sent too many messages");
+		return;
+	}
+	if (!message_is_from_child(m->hdr.type))
+		r = -1;
+	else if (m->hdr.type == MSG_LOG)
+		r = proc_on_log(p, m);
+	else if (m->hdr.type == MSG_READY)
+		r = proc_on_ready(p, m);
+	else
+		r = pp->hooks->message(p, m, pp->arg);
+	if (r == -1)
+		proc_kill(p, "sent a message that is not legal");
+}
+
+static void
+proc_on_close(const char *why, void *arg)
+{
+	struct proc_private *pp = arg;
+
+	/* it has most likely died, and SIGCHLD will say how; be sure */
+	(void)why;
+	proc_kill(pp->proc, "left its channel");
+}
+
+static void
+proc_wait(struct proc *p)
+{
+	struct proc_private *pp = p->priv;
+
+	if (now_seconds() - p->since >= PROC_STABLE_SECONDS)
+		pp->delay = 0;
+	pp->delay = pp->delay == 0 ? PROC_DELAY_MIN : pp->delay * 2;
+	if (pp->delay > PROC_DELAY_MAX)
+		pp->delay = PROC_DELAY_MAX;
+	p->state = PROC_WAITING;
+	p->restarts++;
+	proc_timer(pp, pp->delay);
+}
+
+void
+proc_start(struct proc *p)
+{
+	struct proc_private *pp = p->priv;
+	const char *name = process_name(p->kind);
+	char path[1024];
+	int sv[2];
+
+	p->since = now_seconds();
+	p->started = time(NULL);
+	p->applied = p->missing = 0;
+	pp->killed = NULL;
+	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
+	if (access(path, X_OK) == -1 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1) {
+		log_warn("cannot start %s", path);
+		proc_wait(p);
+		return;
+	}
+	if ((p->pid = fork()) == 0)
+		proc_exec(path, name, sv[1]);
+	close(sv[1]);
+	pp->channel = p->pid == -1 ? NULL
+				   : channel_new(pp->base, sv[0],
+					 proc_on_message, proc_on_close, pp);
+	if (pp->channel == NULL) {
+		log_warn("cannot start %s", path);
+		close(sv[0]);
+		if (p->pid > 0)
+			proc_kill(p, "has no channel");
+		else
+			proc_wait(p);
+		return;
+	}
+	p->state = PROC_STARTING;
+	proc_timer(pp, PROC_READY_SECONDS * 1000);
+	pp->hooks->setup(p, pp->arg);
+}
+
+void
+proc_kill(struct proc *p, const char *why)
+{
+	if (p->pid <= 0)
+		return;
+	if (p->priv->killed == NULL)
+		p->priv->killed = why;
+	kill(p->pid, SIGKILL);
+}
+
+void
+proc_stop(struct proc *p)
+{
+	p->state = PROC_STOPPED;
+	event_del(p->priv->timer);
+	channel_free(p->priv->channel);
+	p->priv->channel = NULL;
+}
+
+void
+proc_restart(struct proc *p)
+{
+	if (p->pid <= 0) {
+		event_del(p->priv->timer);
+		proc_start(p);
+		return;
+	}
+	p->priv->again = true;
+	proc_kill(p, "is started anew for a new configuration");
+}
+
+void
+proc_free(struct proc *p)
+{
+	struct proc_private *pp;
+	int status;
+
+	if (p == NULL)
+		return;
+	pp = p->priv;
+	proc_stop(p);
+	if (p->pid > 0) {
+		kill(p->pid, SIGKILL);
+		waitpid(p->pid, &status, 0);
+	}
+	LIST_REMOVE(pp, entry);
+	event_free(pp->timer);
+	free(pp);
+	free(p);
+}
+
+int
+proc_send(struct proc *p, uint32_t type, uint32_t id, const void *data,
+    size_t len, int fd)
+{
+	if (p == NULL || p->priv->channel == NULL)
+		return -1;
+	return channel_send(p->priv->channel, type, id, data, len, fd);
+}
+
+/* "exited with status 1", "killed by signal 9 (Killed)". */
+static void
+describe_end(const struct proc_private *pp, int status, char *buf, size_t len)
+{
+	size_t used;
+
+	if (WIFSIGNALED(status))
+		snprintf(buf, len, "killed by signal %d (%s)", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	else
+		snprintf(
+		    buf, len, "exited with status %d", WEXITSTATUS(status));
+	used = strlen(buf);
+	if (pp->killed != NULL)
+		snprintf(buf + used, len - used, ": it %s", pp->killed);
+}
+
+static void
+proc_ended(struct proc_private *pp, int status)
+{
+	struct proc *p = pp->proc;
+	bool stopped = p->state == PROC_STOPPED;
+	char why[160];
+
+	describe_end(pp, status, why, sizeof(why));
+	channel_free(pp->channel);
+	pp->channel = NULL;
+	event_del(pp->timer);
+	if (!stopped && !pp->again)
+		log_warnx("%s (pid %d) %s", process_name(p->kind), p->pid, why);
+	pp->hooks->exited(p, why, pp->arg);
+	p->pid = 0;
+	if (stopped)
+		return;
+	if (!pp->again) {
+		proc_wait(p);
+		return;
+	}
+	pp->again = false;
+	proc_start(p);
+}
+
+int
+proc_reap(void)
+{
+	struct proc_private *pp;
+	int status, alive = 0;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		LIST_FOREACH (pp, &procs, entry)
+			if (pp->proc->pid == pid) {
+				proc_ended(pp, status);
+				break;
+			}
+	LIST_FOREACH (pp, &procs, entry)
+		alive += pp->proc->pid > 0;
+	return alive;
+}

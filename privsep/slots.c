@@ -1,0 +1,243 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "ipc/counters.h"
+#include "privsep/iface.h"
+#include "privsep/slots.h"
+
+static int
+open_family(struct iface *ifc, unsigned int family, char *why, size_t whylen)
+{
+	bool gro = (ifc->conf->offloads & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
+	struct slot *s;
+	uint32_t i, q;
+
+	for (i = 0; i < ifc->conf->max_peers; i++) {
+		s = &ifc->slots[ifc->slot_count++];
+		s->family = family;
+		for (q = 0; q < LIMIT_QUEUES; q++)
+			s->fd[q] = -1;
+		for (q = 0; q < ifc->conf->queues; q++) {
+			s->fd[q] = udp_open(
+			    family, ifc->conf->socket_buffer, gro, &s->got);
+			if (s->fd[q] != -1)
+				continue;
+			snprintf(why, whylen, "%s: IPv%u socket: %s%s",
+			    ifc->conf->name, family, strerror(errno),
+			    errno == EMFILE
+				? "; raise the limit of open files, or "
+				  "lower max-peers"
+				: "");
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int
+slots_open(struct iface *ifc, char *why, size_t whylen)
+{
+	const struct conf_interface *c = ifc->conf;
+
+	ifc->slots = calloc((size_t)c->max_peers * 2, sizeof(*ifc->slots));
+	if (ifc->slots == NULL) {
+		strlcpy(why, "no memory", whylen);
+		return -1;
+	}
+	if (c->listen4.port != 0 && open_family(ifc, 4, why, whylen) == -1)
+		return -1;
+	if (c->listen6.port != 0 && open_family(ifc, 6, why, whylen) == -1)
+		return -1;
+	return 0;
+}
+
+void
+slots_close(struct iface *ifc)
+{
+	size_t i, q;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		for (q = 0; q < LIMIT_QUEUES; q++)
+			if (ifc->slots[i].fd[q] != -1)
+				close(ifc->slots[i].fd[q]);
+	free(ifc->slots);
+}
+
+/* Would the peer's socket be the same? */
+static bool
+same_aim(const struct conf_peer *a, const struct conf_peer *b)
+{
+	return strcmp(a->name, b->name) == 0 &&
+	       endpoint_equal(&a->endpoint, &b->endpoint) &&
+	       a->mark == b->mark &&
+	       strcmp(a->bind_device, b->bind_device) == 0;
+}
+
+static const struct conf_peer *
+find_same(const struct conf_interface *c, const struct conf_peer *peer)
+{
+	const struct conf_peer *p = conf_find_peer(c, peer->name);
+
+	return p != NULL && same_aim(p, peer) ? p : NULL;
+}
+
+static void
+slot_retire(struct iface *ifc, struct slot *s)
+{
+	size_t q;
+
+	for (q = 0; q < ifc->queue_count; q++)
+		udp_retire(s->fd[q]);
+	s->peer = NULL;
+	s->aimed = false;
+	/* nobody has it yet who would have to let go */
+	s->state = ifc->generation == 0 ? SLOT_FREE : SLOT_RETIRING;
+}
+
+/*
+ * Each queue has a port of its own, counted up from the configured one: the
+ * kernel does not spread one peer's datagrams over sockets of the same port.
+ */
+static int
+slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s)
+{
+	const struct conf_peer *p = s->peer;
+	struct udp_aim aim = {.local = s->family == 4 ? c->listen4 : c->listen6,
+	    .remote = p->endpoint,
+	    .mark = p->mark,
+	    .device = p->bind_device};
+	size_t q;
+
+	for (q = 0; q < ifc->queue_count; q++) {
+		if (udp_aim(s->fd[q], &aim, s->bound) == -1)
+			return -1;
+		aim.local.port++;
+		aim.remote.port++;
+	}
+	s->bound = true;
+	s->aimed = true;
+	return 0;
+}
+
+/* The slot's counters begin again with its new peer. */
+static void
+slot_zero_counters(struct iface *ifc, size_t slot)
+{
+	static const struct peer_counters zero;
+	size_t q;
+
+	for (q = 0; q < ifc->queue_count; q++)
+		if (ifc->queue[q].counters_fd != -1 &&
+		    pwrite(ifc->queue[q].counters_fd, &zero, sizeof(zero),
+			(off_t)(offsetof(struct counters, peers) +
+				slot * sizeof(zero))) == -1)
+			log_warn("counters of slot %zu", slot);
+}
+
+static struct slot *
+slot_take(struct iface *ifc, unsigned int family)
+{
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		if (ifc->slots[i].state == SLOT_FREE &&
+		    ifc->slots[i].family == family) {
+			slot_zero_counters(ifc, i);
+			return &ifc->slots[i];
+		}
+	return NULL;
+}
+
+/* No route yet is no reason to give up: it is tried again. */
+static int
+slot_assign(struct iface *ifc, const struct conf_interface *c,
+    const struct conf_peer *p, char *why, size_t whylen)
+{
+	struct slot *s = slot_take(ifc, p->endpoint.addr.family);
+	char text[ENDPOINT_STRLEN];
+
+	if (s == NULL) {
+		snprintf(why, whylen,
+		    "%s: no free socket for peer \"%s\"; raise max-peers, or "
+		    "reload again in a second",
+		    iface_name(ifc), p->name);
+		return -1;
+	}
+	s->peer = p;
+	s->state = SLOT_USED;
+	if (slot_aim(ifc, c, s) == 0)
+		return 0;
+	if (errno == ENETUNREACH || errno == EHOSTUNREACH ||
+	    errno == EADDRNOTAVAIL) {
+		log_warn("%s: peer \"%s\" at %s: tried again every second",
+		    iface_name(ifc), p->name,
+		    endpoint_format(&p->endpoint, text));
+		return 0;
+	}
+	snprintf(why, whylen, "%s: peer \"%s\" at %s: %s", iface_name(ifc),
+	    p->name, endpoint_format(&p->endpoint, text), strerror(errno));
+	slot_retire(ifc, s);
+	return -1;
+}
+
+int
+slots_assign(
+    struct iface *ifc, struct conf_interface *c, char *why, size_t whylen)
+{
+	const struct conf_peer *p;
+	struct slot *s;
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++) {
+		s = &ifc->slots[i];
+		if (s->state != SLOT_USED)
+			continue;
+		p = find_same(c, s->peer);
+		if (p != NULL)
+			s->peer = p;
+		else
+			slot_retire(ifc, s);
+	}
+	TAILQ_FOREACH (p, &c->peers, entry) {
+		for (i = 0; i < ifc->slot_count; i++)
+			if (ifc->slots[i].peer == p)
+				break;
+		if (i == ifc->slot_count &&
+		    slot_assign(ifc, c, p, why, whylen) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+size_t
+slots_aim(struct iface *ifc, const struct conf_interface *c)
+{
+	size_t i, left = 0;
+	struct slot *s;
+
+	for (i = 0; i < ifc->slot_count; i++) {
+		s = &ifc->slots[i];
+		if (s->state != SLOT_USED || s->aimed)
+			continue;
+		if (slot_aim(ifc, c, s) == -1)
+			left++;
+		else
+			log_info("%s: peer \"%s\" can be reached now",
+			    iface_name(ifc), s->peer->name);
+	}
+	return left;
+}
+
+void
+slots_free_retired(struct iface *ifc)
+{
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		if (ifc->slots[i].state == SLOT_RETIRING)
+			ifc->slots[i].state = SLOT_FREE;
+}

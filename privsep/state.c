@@ -1,0 +1,294 @@
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#include "common/log.h"
+#include "common/sandbox.h"
+#include "privsep/daemon.h"
+#include "privsep/iface.h"
+#include "privsep/link.h"
+#include "privsep/proc.h"
+#include "privsep/state.h"
+
+static json_t *
+state_time(time_t t)
+{
+	char buf[32];
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(buf);
+}
+
+/* Unknown is null. */
+static json_t *
+state_known(bool known, json_int_t value)
+{
+	return known ? json_integer(value) : json_null();
+}
+
+static json_t *
+state_prefixes(const struct prefix *list, size_t count)
+{
+	json_t *array = json_array();
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		json_array_append_new(
+		    array, json_string(prefix_format(&list[i], text)));
+	return array;
+}
+
+static json_t *
+state_layers(uint32_t bits)
+{
+	json_t *array = json_array();
+	enum sandbox_layer l;
+
+	for (l = 0; l < SANDBOX_COUNT; l++)
+		if (bits & SANDBOX_BIT(l))
+			json_array_append_new(
+			    array, json_string(sandbox_layer_name(l)));
+	return array;
+}
+
+static json_t *
+state_process(
+    const struct daemon *d, const struct proc *p, const struct queue *q)
+{
+	static const char *const states[] = {
+	    [PROC_STARTING] = "starting",
+	    [PROC_RUNNING] = "running",
+	    [PROC_WAITING] = "waiting",
+	    [PROC_STOPPED] = "stopped",
+	};
+	const struct iface *ifc = q != NULL ? q->iface : NULL;
+
+	return json_pack("{s:s, s:o, s:s?, s:o, s:o, s:s, s:o, s:i, s:s, "
+			 "s:{s:o, s:o}}",
+	    "name", process_name(p->kind), "pid",
+	    state_known(p->pid > 0, p->pid), "interface",
+	    ifc != NULL ? iface_name(ifc) : NULL, "interface_id",
+	    state_known(ifc != NULL, ifc != NULL ? ifc->id : 0), "queue",
+	    state_known(q != NULL, q != NULL ? q->number : 0), "state",
+	    states[p->state], "started", state_time(p->started), "restarts",
+	    (int)p->restarts, "log_level",
+	    log_level_name(d->log_level[p->kind]), "sandbox", "applied",
+	    state_layers(p->applied), "missing", state_layers(p->missing));
+}
+
+static json_t *
+state_processes(const struct daemon *d)
+{
+	struct proc self = {.kind = PROCESS_PARENT,
+	    .state = PROC_RUNNING,
+	    .pid = getpid(),
+	    .started = d->started};
+	json_t *array = json_array();
+	const struct iface *ifc;
+	size_t i;
+
+	json_array_append_new(array, state_process(d, &self, NULL));
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		for (i = 0; i < ifc->queue_count; i++)
+			if (ifc->queue[i].proc != NULL)
+				json_array_append_new(
+				    array, state_process(d, ifc->queue[i].proc,
+					       &ifc->queue[i]));
+	if (d->control != NULL)
+		json_array_append_new(
+		    array, state_process(d, d->control, NULL));
+	return array;
+}
+
+static json_t *
+state_offloads(const struct iface *ifc)
+{
+	json_t *array = json_array();
+	uint32_t use = iface_offloads(ifc), bit;
+	enum offload o;
+	const char *reason;
+
+	for (o = 0; o < OFFLOAD_COUNT; o++) {
+		bit = OFFLOAD_BIT(o);
+		reason = ifc->reason[o];
+		if (reason[0] == '\0' && !(use & bit))
+			reason = "switched off";
+		json_array_append_new(
+		    array, json_pack("{s:s, s:s, s:b, s:b, s:b, s:s?}", "name",
+			       offload_name(o), "direction",
+			       o == OFFLOAD_TSO_RX || o == OFFLOAD_USO_RX ||
+				       o == OFFLOAD_UDP_GRO
+				   ? "rx"
+				   : "tx",
+			       "asked", (ifc->wanted & bit) != 0, "granted",
+			       (ifc->granted & bit) != 0, "enabled",
+			       (use & bit) != 0, "reason",
+			       use & bit && reason[0] == '\0' ? NULL : reason));
+	}
+	return array;
+}
+
+static json_t *
+state_peer(const struct iface *ifc, size_t slot)
+{
+	const struct slot *s = &ifc->slots[slot];
+	const struct conf_peer *p = s->peer;
+	uint32_t wanted = ifc->conf->socket_buffer;
+	char text[ENDPOINT_STRLEN];
+
+	return json_pack("{s:s, s:i, s:s, s:b, s:o, s:o, s:s?, "
+			 "s:{s:I, s:I, s:I, s:I, s:b}}",
+	    "name", p->name, "slot", (int)slot, "endpoint",
+	    endpoint_format(&p->endpoint, text), "aimed", s->aimed, "allow",
+	    state_prefixes(p->allow.list, p->allow.count), "mark",
+	    state_known(p->mark != 0, p->mark), "bind_device",
+	    p->bind_device[0] != '\0' ? p->bind_device : NULL, "socket",
+	    "rcvbuf_wanted_bytes", (json_int_t)wanted, "rcvbuf_bytes",
+	    (json_int_t)s->got.rcvbuf, "sndbuf_wanted_bytes",
+	    (json_int_t)wanted, "sndbuf_bytes", (json_int_t)s->got.sndbuf,
+	    "udp_gro",
+	    (iface_offloads(ifc) & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0);
+}
+
+static json_t *
+state_peers(const struct iface *ifc)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		if (ifc->slots[i].state == SLOT_USED)
+			json_array_append_new(array, state_peer(ifc, i));
+	return array;
+}
+
+static json_t *
+state_listen(const struct conf_interface *c)
+{
+	json_t *array = json_array();
+	char text[ENDPOINT_STRLEN];
+
+	if (c->listen4.port != 0)
+		json_array_append_new(
+		    array, json_string(endpoint_format(&c->listen4, text)));
+	if (c->listen6.port != 0)
+		json_array_append_new(
+		    array, json_string(endpoint_format(&c->listen6, text)));
+	return array;
+}
+
+/* What netlink told of the link; null where nothing did. */
+static void
+state_link(json_t *o, const struct iface *ifc)
+{
+	const struct link_state *l = ifc->link;
+	bool known = l != NULL && l->known;
+
+	json_object_set_new(o, "ifindex",
+	    state_known(ifc->ifindex != 0, known ? l->ifindex : ifc->ifindex));
+	json_object_set_new(o, "up", known ? json_boolean(l->up) : json_null());
+	json_object_set_new(
+	    o, "running", known ? json_boolean(l->running) : json_null());
+	json_object_set_new(
+	    o, "mtu_bytes", state_known(known, known ? l->mtu : 0));
+	json_object_set_new(o, "addresses",
+	    known ? state_prefixes(l->addresses, l->address_count)
+		  : json_array());
+	json_object_set_new(o, "netns",
+	    state_known(
+		known && l->nsid != LINK_NSID_HOME, known ? l->nsid : 0));
+	json_object_set_new(
+	    o, "deleted", json_boolean(ifc->gone || (known && l->deleted)));
+}
+
+static json_t *
+state_interface(const struct iface *ifc)
+{
+	static const char *const devices[] = {
+	    [CONF_DEVICE_CREATE] = "created",
+	    [CONF_DEVICE_ADOPT] = "adopted",
+	    [CONF_DEVICE_FD] = "inherited",
+	};
+	const struct conf_interface *c = ifc->conf;
+	json_t *o;
+
+	o = json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:o, s:o, "
+		      "s:i, s:o, s:o, s:o}",
+	    "id", (int)ifc->id, "name", iface_name(ifc), "configured", c->name,
+	    "device", devices[c->device], "monitored", c->monitored, "vnet_hdr",
+	    ifc->tun.vnet_hdr, "batch_packets",
+	    ifc->tun.vnet_hdr ? BATCH_PACKETS : 1, "queues",
+	    (int)ifc->queue_count, "txqueuelen_packets",
+	    state_known(c->monitored, c->txqueuelen), "gso_max_segs",
+	    state_known(c->monitored, c->gso_max_segs), "max_peers",
+	    (int)c->max_peers, "listen", state_listen(c), "offloads",
+	    state_offloads(ifc), "peers", state_peers(ifc));
+	if (o != NULL)
+		state_link(o, ifc);
+	return o;
+}
+
+static json_t *
+state_encode(struct daemon *d)
+{
+	json_t *interfaces = json_array();
+	const struct iface *ifc;
+
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		json_array_append_new(interfaces, state_interface(ifc));
+	return json_pack("{s:s, s:i, s:o, s:{s:s, s:o, s:i}, s:I, s:o, s:o}",
+	    "version", PACKAGE_VERSION, "pid", (int)getpid(), "started",
+	    state_time(d->started), "config", "path", d->conf_path, "loaded",
+	    state_time(d->loaded), "generation", (int)d->generation, "sequence",
+	    (json_int_t)d->seq, "processes", state_processes(d), "interfaces",
+	    interfaces);
+}
+
+static int
+memfd_seal(const char *text, size_t len)
+{
+	int fd = memfd_create("tund-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ssize_t n;
+	size_t at;
+
+	if (fd == -1)
+		return -1;
+	for (at = 0; at < len; at += (size_t)n)
+		if ((n = write(fd, text + at, len - at)) <= 0)
+			goto fail;
+	if (fcntl(fd, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == -1)
+		goto fail;
+	return fd;
+fail:
+	close(fd);
+	return -1;
+}
+
+int
+state_memfd(struct daemon *d)
+{
+	json_t *o = state_encode(d);
+	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+	int fd = text != NULL ? memfd_seal(text, strlen(text)) : -1;
+
+	free(text);
+	json_decref(o);
+	return fd;
+}
+
+void
+state_changed(struct daemon *d)
+{
+	d->state_dirty = true;
+}

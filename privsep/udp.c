@@ -1,0 +1,136 @@
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "privsep/udp.h"
+
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+static int
+set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/* The kernel keeps twice what is asked, for its own overhead. */
+static uint32_t
+get_buffer(int fd, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	if (getsockopt(fd, SOL_SOCKET, name, &value, &len) == -1)
+		return 0;
+	return (uint32_t)value / 2;
+}
+
+/* Nothing passes: the socket may be bound, but takes nothing in. */
+static int
+filter_all(int fd)
+{
+	struct sock_filter code[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+	struct sock_fprog prog = {1, code};
+
+	return setsockopt(
+	    fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+}
+
+/*
+ * Each outer packet may be fragmented on its way rather than vanish: the
+ * inner MTU is what keeps it from being so.
+ */
+static int
+set_family_options(int fd, unsigned int family)
+{
+	if (family == 4)
+		return set_int(
+		    fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+	if (set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) == -1)
+		return -1;
+	return set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+}
+
+int
+udp_open(
+    unsigned int family, uint32_t buffer, bool gro, struct udp_buffers *got)
+{
+	int saved, fd = socket(family == 4 ? AF_INET : AF_INET6,
+		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (set_family_options(fd, family) == -1 ||
+	    set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1) == -1 ||
+	    set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1) == -1 ||
+	    filter_all(fd) == -1) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	/* without CAP_NET_ADMIN as much as the limits allow */
+	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)buffer) == -1)
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, (int)buffer);
+	if (set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, (int)buffer) == -1)
+		set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)buffer);
+	got->rcvbuf = get_buffer(fd, SO_RCVBUF);
+	got->sndbuf = get_buffer(fd, SO_SNDBUF);
+	got->gro = gro && udp_set_gro(fd, true) == 0;
+	return fd;
+}
+
+int
+udp_aim(int fd, const struct udp_aim *aim, bool bound)
+{
+	struct sockaddr_storage local, remote;
+	socklen_t local_len = endpoint_to_sockaddr(&aim->local, &local);
+	socklen_t remote_len = endpoint_to_sockaddr(&aim->remote, &remote);
+
+	/* from bind to connect it would hear everybody: the filter is on */
+	if (filter_all(fd) == -1 ||
+	    set_int(fd, SOL_SOCKET, SO_MARK, (int)aim->mark) == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, aim->device,
+		(socklen_t)strlen(aim->device)) == -1)
+		return -1;
+	if (!bound && bind(fd, (struct sockaddr *)&local, local_len) == -1)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1)
+		return -1;
+	return set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
+int
+udp_retire(int fd)
+{
+	return filter_all(fd);
+}
+
+int
+udp_set_gro(int fd, bool on)
+{
+	return set_int(fd, SOL_UDP, UDP_GRO, on);
+}
+
+bool
+udp_has_gso(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool has = fd != -1 && set_int(fd, SOL_UDP, UDP_SEGMENT, 1200) == 0;
+
+	if (fd != -1)
+		close(fd);
+	return has;
+}

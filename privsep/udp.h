@@ -1,0 +1,42 @@
+#ifndef PRIVSEP_UDP_H
+#define PRIVSEP_UDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+
+/*
+ * The peers' sockets.  A socket is opened unaimed, when it can receive and
+ * send nothing; aimed, when it is bound and connected, so that the kernel
+ * delivers one peer's datagrams there and sends to that peer alone; retired,
+ * when what comes is thrown away by a filter until it is aimed again.  The
+ * worker holds a duplicate all the time.
+ */
+struct udp_buffers {
+	uint32_t rcvbuf; /* bytes, as the kernel granted them */
+	uint32_t sndbuf;
+	bool gro; /* UDP_GRO is on */
+};
+
+struct udp_aim {
+	struct endpoint local; /* the address and port to bind */
+	struct endpoint remote;
+	uint32_t mark;	    /* fwmark, 0: none */
+	const char *device; /* to bind to, "": none */
+};
+
+/* family 4 or 6.  The socket, or -1 with errno. */
+int udp_open(
+    unsigned int family, uint32_t buffer, bool gro, struct udp_buffers *got);
+/*
+ * bound: was aimed before, at the same local port.  0, or -1 with errno; the
+ * socket is then retired.
+ */
+int udp_aim(int fd, const struct udp_aim *, bool bound);
+int udp_retire(int fd);
+int udp_set_gro(int fd, bool on);
+/* Does this kernel know UDP_SEGMENT? */
+bool udp_has_gso(void);
+
+#endif

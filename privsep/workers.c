@@ -1,0 +1,249 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "ipc/counters.h"
+#include "privsep/daemon.h"
+#include "privsep/events.h"
+#include "privsep/iface.h"
+#include "privsep/proc.h"
+#include "privsep/state.h"
+#include "privsep/workers.h"
+
+/* Room for reloads that bring more prefixes than there are now. */
+#define PREFIXES_SPARE 4096
+#define PREFIXES_PER_MESSAGE (IMSG_DATA_MAX / sizeof(struct prefix))
+
+static size_t
+count_prefixes(const struct iface *ifc)
+{
+	const struct conf_peer *p;
+	size_t n = 0;
+
+	TAILQ_FOREACH (p, &ifc->conf->peers, entry)
+		n += p->allow.count;
+	return n;
+}
+
+static void
+send_peer(struct queue *q, uint32_t slot, const struct conf_peer *p)
+{
+	struct msg_peer peer = {.family = p->endpoint.addr.family};
+	size_t i, n;
+
+	strlcpy(peer.name, p->name, sizeof(peer.name));
+	proc_send(q->proc, MSG_WORKER_PEER, slot, &peer, sizeof(peer), -1);
+	for (i = 0; i < p->allow.count; i += n) {
+		n = p->allow.count - i;
+		if (n > PREFIXES_PER_MESSAGE)
+			n = PREFIXES_PER_MESSAGE;
+		proc_send(q->proc, MSG_WORKER_PREFIXES, slot, &p->allow.list[i],
+		    n * sizeof(p->allow.list[0]), -1);
+	}
+}
+
+static void
+send_table(struct queue *q)
+{
+	struct iface *ifc = q->iface;
+	uint32_t i;
+
+	proc_send(
+	    q->proc, MSG_WORKER_PEERS_BEGIN, ifc->generation, NULL, 0, -1);
+	for (i = 0; i < ifc->slot_count; i++)
+		if (ifc->slots[i].state == SLOT_USED)
+			send_peer(q, i, ifc->slots[i].peer);
+	proc_send(
+	    q->proc, MSG_WORKER_PEERS_COMMIT, ifc->generation, NULL, 0, -1);
+}
+
+/* The new worker's table is the newest: it has let go of all others. */
+static void
+workers_on_setup(struct proc *p, void *arg)
+{
+	struct queue *q = arg;
+	struct iface *ifc = q->iface;
+	struct daemon *d = ifc->daemon;
+	size_t prefixes = count_prefixes(ifc) * 2 + PREFIXES_SPARE;
+	struct msg_worker_config c = {.queue = q->number,
+	    .vnet_hdr = ifc->tun.vnet_hdr,
+	    .offloads = iface_offloads(ifc),
+	    .slots = (uint32_t)ifc->slot_count,
+	    .max_prefixes =
+		prefixes < LIMIT_PREFIXES ? (uint32_t)prefixes : LIMIT_PREFIXES,
+	    .uid = d->uid,
+	    .gid = d->gid,
+	    .log_level = d->log_level[PROCESS_WORKER],
+	    .strict = d->conf->sandbox_strict};
+	uint32_t i;
+
+	q->prefix_room = c.max_prefixes;
+	strlcpy(c.interface, iface_name(ifc), sizeof(c.interface));
+	proc_send(p, MSG_WORKER_CONFIG, 0, &c, sizeof(c), -1);
+	proc_send(p, MSG_WORKER_TUN, 0, NULL, 0, q->tun_fd);
+	proc_send(p, MSG_WORKER_COUNTERS, 0, NULL, 0, q->counters_fd);
+	for (i = 0; i < ifc->slot_count; i++)
+		proc_send(p, MSG_WORKER_SOCKET, i, NULL, 0,
+		    ifc->slots[i].fd[q->number]);
+	send_table(q);
+	proc_send(p, MSG_WORKER_START, 0, NULL, 0, -1);
+	iface_peers_done(ifc, q, ifc->generation);
+	state_changed(d);
+}
+
+static void
+workers_on_ready(struct proc *p, void *arg)
+{
+	struct queue *q = arg;
+
+	log_info("%s: tund-worker %u (pid %d) runs", iface_name(q->iface),
+	    q->number, p->pid);
+	events_publish(q->iface->daemon, "worker.started", q->iface,
+	    json_pack("{s:i, s:i, s:i}", "queue", (int)q->number, "pid",
+		(int)p->pid, "restarts", (int)p->restarts));
+}
+
+/* id: slot + 1, or 0 when the refusal is no one peer's. */
+static int
+worker_on_offload_off(struct queue *q, struct imsg *m)
+{
+	struct iface *ifc = q->iface;
+	struct msg_offload_off off;
+	const char *peer = NULL;
+	json_t *fields;
+
+	if (msg_read_offload_off(m, &off) == -1 || m->hdr.id > ifc->slot_count)
+		return -1;
+	if (m->hdr.id != 0 && ifc->slots[m->hdr.id - 1].peer != NULL)
+		peer = ifc->slots[m->hdr.id - 1].peer->name;
+	if (m->hdr.id == 0)
+		ifc->refused |= OFFLOAD_BIT(off.offload);
+	snprintf(ifc->reason[off.offload], sizeof(ifc->reason[0]),
+	    "the kernel refused it: %s", strerror(off.error));
+	log_warnx("%s: %s is switched off%s%s: %s", iface_name(ifc),
+	    offload_name(off.offload), peer != NULL ? " for peer " : "",
+	    peer != NULL ? peer : "", ifc->reason[off.offload]);
+	fields = json_pack("{s:s, s:s}", "offload", offload_name(off.offload),
+	    "reason", ifc->reason[off.offload]);
+	if (peer != NULL)
+		json_object_set_new(fields, "peer", json_string(peer));
+	events_publish(ifc->daemon, "offload.off", ifc, fields);
+	if (m->hdr.id == 0)
+		workers_send_offloads(ifc);
+	return 0;
+}
+
+static int
+workers_on_message(struct proc *p, struct imsg *m, void *arg)
+{
+	struct queue *q = arg;
+
+	if (p->state != PROC_RUNNING)
+		return -1;
+	switch (m->hdr.type) {
+	case MSG_PEERS_DONE:
+		if (msg_read_empty(m) == -1 || m->hdr.id > q->iface->generation)
+			return -1;
+		iface_peers_done(q->iface, q, m->hdr.id);
+		return 0;
+	case MSG_OFFLOAD_OFF:
+		return worker_on_offload_off(q, m);
+	case MSG_TUN_GONE:
+		q->tun_gone = true;
+		return msg_read_empty(m);
+	}
+	return -1;
+}
+
+static void
+workers_on_exited(struct proc *p, const char *why, void *arg)
+{
+	struct queue *q = arg;
+
+	if (q->tun_gone)
+		q->iface->gone = true;
+	events_publish(q->iface->daemon, "worker.exited", q->iface,
+	    json_pack("{s:i, s:i, s:s}", "queue", (int)q->number, "pid",
+		(int)p->pid, "reason", why));
+}
+
+static const struct proc_hooks worker_hooks = {
+    .setup = workers_on_setup,
+    .ready = workers_on_ready,
+    .message = workers_on_message,
+    .exited = workers_on_exited,
+};
+
+int
+workers_start(struct iface *ifc)
+{
+	struct daemon *d = ifc->daemon;
+	size_t i;
+
+	ifc->generation = 1;
+	for (i = 0; i < ifc->queue_count; i++) {
+		ifc->queue[i].proc = proc_new(d->base, PROCESS_WORKER,
+		    d->libexec, &worker_hooks, &ifc->queue[i]);
+		if (ifc->queue[i].proc == NULL)
+			return -1;
+		proc_start(ifc->queue[i].proc);
+	}
+	return 0;
+}
+
+void
+workers_stop(struct iface *ifc)
+{
+	size_t i;
+
+	for (i = 0; i < ifc->queue_count; i++)
+		if (ifc->queue[i].proc != NULL) {
+			proc_free(ifc->queue[i].proc);
+			ifc->queue[i].proc = NULL;
+		}
+}
+
+void
+workers_send_peers(struct iface *ifc)
+{
+	size_t i, prefixes = count_prefixes(ifc);
+
+	ifc->generation++;
+	for (i = 0; i < ifc->queue_count; i++) {
+		if (ifc->queue[i].proc == NULL)
+			continue;
+		/* its memory is fixed: more than it has room for needs anew */
+		if (prefixes > ifc->queue[i].prefix_room)
+			proc_restart(ifc->queue[i].proc);
+		else
+			send_table(&ifc->queue[i]);
+	}
+	state_changed(ifc->daemon);
+}
+
+void
+workers_send_offloads(struct iface *ifc)
+{
+	struct msg_offload o = {.offloads = iface_offloads(ifc)};
+	size_t i;
+
+	for (i = 0; i < ifc->queue_count; i++)
+		if (ifc->queue[i].proc != NULL)
+			proc_send(ifc->queue[i].proc, MSG_WORKER_OFFLOAD, 0, &o,
+			    sizeof(o), -1);
+	state_changed(ifc->daemon);
+}
+
+void
+workers_send_log_level(struct iface *ifc)
+{
+	struct msg_log_level l = {
+	    .level = ifc->daemon->log_level[PROCESS_WORKER]};
+	size_t i;
+
+	for (i = 0; i < ifc->queue_count; i++)
+		if (ifc->queue[i].proc != NULL)
+			proc_send(ifc->queue[i].proc, MSG_WORKER_LOG_LEVEL, 0,
+			    &l, sizeof(l), -1);
+}
