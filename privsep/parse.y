@@ -7,7 +7,6 @@
  */
 %require "3.6"
 %define api.pure full
-%define api.value.type union
 %define api.location.type {struct conf_where}
 %define parse.error custom
 %param {struct parser *p}
@@ -48,6 +47,12 @@ static void yyerror(YYLTYPE *, struct parser *, const char *);
 static const char *join(struct parser *, const char *, const char *);
 }
 
+%union {
+	const char *text;
+	bool flag;
+	enum conf_setting setting;
+}
+
 %token SEPARATOR "end of line"
 %token ASSIGN "="
 %token INTERFACE "interface"
@@ -84,11 +89,11 @@ static const char *join(struct parser *, const char *, const char *);
 %token SOCKET_BUFFER "socket-buffer"
 %token ENDPOINT "endpoint"
 %token ALLOW "allow"
-%token <const char *> WORD "value"
+%token <text> WORD "value"
 
-%type <const char *> text
-%type <bool> toggle monitored
-%type <enum conf_setting> number
+%type <text> text
+%type <flag> toggle monitored
+%type <setting> number
 
 %%
 
@@ -341,7 +346,7 @@ yylex(YYSTYPE *value, YYLTYPE *where, struct parser *p)
 			return k->token;
 		/* FALLTHROUGH */
 	case CONF_TOKEN_QUOTED:
-		value->WORD = p->token.text;
+		value->text = p->token.text;
 		return WORD;
 	case CONF_TOKEN_PUNCT:
 		if (p->token.text[0] == '=')
