@@ -181,7 +181,7 @@ main(void)
 	prepare(&worker);
 	base = make_events(&worker);
 	/* one pass: what libevent does once it does here */
-	event_base_loop(base, EVLOOP_NONBLOCK);
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	lock_down(&config);
 	log_debug("checksums by %s", csum_name());
 	for (;;) {
