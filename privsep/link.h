@@ -3,6 +3,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/addr.h"
@@ -15,6 +16,8 @@ struct event_base;
 struct link_monitor;
 
 #define LINK_ADDRESSES_MAX 64
+#define LINK_NSID_HOME (-1) /* the monitor's own namespace */
+#define LINK_NSID_UNKNOWN (-2) /* another one, which we cannot name */
 
 struct link_state {
 	uint32_t ifindex;
@@ -25,7 +28,7 @@ struct link_state {
 	bool seen_up; /* was up once: a down may be told */
 	bool deleted;
 	uint32_t mtu;
-	int32_t nsid; /* -1: our own namespace */
+	int32_t nsid; /* LINK_NSID_HOME, _UNKNOWN, or our number for it */
 	uint32_t address_count;
 	struct prefix addresses[LINK_ADDRESSES_MAX]; /* sorted */
 };
@@ -42,7 +45,12 @@ enum link_change {
 };
 const char *link_change_name(enum link_change); /* "link.up", ... */
 
-/* One call per change, state as it is now, before as it was. */
+/*
+ * One call per change, state as it is now, before as it was; both are
+ * copies.  What changed at once is told in the order rename, netns, mtu,
+ * address, up or down, deleted.  Called from the event loop
+ * only, never from within a function here; it may watch and unwatch.
+ */
 typedef void link_on_change(enum link_change, const struct link_state *now,
     const struct link_state *before, void *arg);
 
@@ -52,14 +60,19 @@ struct link_monitor *link_monitor_open(
 void link_monitor_close(struct link_monitor *);
 
 /*
- * Starts to watch; the state is read from the kernel first.  tun_fd (not
- * owned, or -1) helps to follow the link where netlink cannot.  Returns the
- * state, owned by the monitor until link_unwatch, or NULL with errno.
+ * Starts to watch; the state is read from the kernel first, and only what
+ * changes after that is told.  tun_fd (not owned, or -1) helps to follow the
+ * link where netlink cannot.  Returns the state, owned by the monitor until
+ * link_unwatch, or NULL with errno.
  */
 const struct link_state *link_watch(
     struct link_monitor *, uint32_t ifindex, int tun_fd);
+/* ifindex: as it was given to link_watch. */
 void link_unwatch(struct link_monitor *, uint32_t ifindex);
 
+/* Also for tests: as if these bytes had come from a namespace. */
+void link_monitor_feed(
+    struct link_monitor *, const void *bytes, size_t len, int nsid);
 /* Also for tests: the netlink socket, to make its buffer small. */
 int link_monitor_fd(const struct link_monitor *);
 

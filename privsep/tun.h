@@ -9,7 +9,7 @@ struct conf_interface;
 
 /*
  * Opens and prepares /dev/net/tun: flags, owner, header size, endianness,
- * offloads.  Nothing here uses netlink.
+ * offloads.  Nothing here changes anything by netlink.
  */
 struct tun {
 	int fd; /* O_NONBLOCK | O_CLOEXEC; the first queue */
@@ -23,7 +23,8 @@ struct tun {
 
 /*
  * Opens by the configuration's device kind.  0, or -1 after writing to why
- * one line that names the cause and the remedy.
+ * one line that names the cause and the remedy.  Of an inherited descriptor
+ * the tun gets a duplicate, so that its number can be used again.
  */
 int tun_open(
     const struct conf_interface *, struct tun *, char *why, size_t whylen);

@@ -1,0 +1,728 @@
+/*
+ * How a link is followed.
+ *
+ * A link is known by (nsid, ifindex): another device may take the ifindex
+ * that ours had before it moved.  A message changes a copy of the state, the
+ * copy is compared with the original, and each difference becomes a notice;
+ * notices are told from the event loop, in order.
+ *
+ * Where messages do not suffice the link is looked at again: when it is new,
+ * after ENOBUFS, after it moved on from another namespace (the message then
+ * has that namespace's numbers), and every second while it is away, for we
+ * may not be allowed to listen there.  Questions go through the socket that
+ * listens, so their answers have a place in the order of what is told: what
+ * comes in before an answer is older.  Only questions about namespaces go
+ * another way, because they are asked while a message is being read.
+ */
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <libmnl/libmnl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "privsep/link.h"
+#include "privsep/link_msg.h"
+#include "privsep/netns.h"
+#include "privsep/nlsock.h"
+#include "privsep/tun.h"
+
+#define LINK_GROUPS                                              \
+	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | \
+	    1u << (RTNLGRP_NSID - 1))
+#define LINK_BUDGET 256 /* datagrams in one turn of the loop */
+#define LINK_TRIES 4
+
+struct link_entry {
+	TAILQ_ENTRY(link_entry) entry;
+	struct link_state state;
+	uint32_t watched; /* the ifindex that it was given */
+	uint64_t serial;
+	int tun_fd;
+	bool stale; /* to be looked at again */
+};
+TAILQ_HEAD(link_entries, link_entry);
+
+struct link_notice {
+	TAILQ_ENTRY(link_notice) entry;
+	uint64_t serial;
+	enum link_change change;
+	struct link_state now;
+	struct link_state before;
+};
+TAILQ_HEAD(link_notices, link_notice);
+
+struct link_monitor {
+	struct nlsock *told;
+	struct nlsock *asked; /* questions about namespaces */
+	struct event *readable;
+	struct event *tick;
+	link_on_change *on_change;
+	void *arg;
+	struct link_entries entries;
+	struct link_notices notices;
+	uint64_t serial;
+	int home;	 /* our namespace, -1 where it cannot be had */
+	int32_t home_id; /* the number that it may have for itself */
+	/* The entry that is being looked at, and what was found so far. */
+	struct link_entry *looked;
+	struct link_state *found;
+	bool again;
+};
+
+enum found {
+	FOUND,
+	FOUND_GONE,
+	FOUND_UNSURE, /* alive, in a place where we may not ask */
+	FOUND_AGAIN,  /* it changed meanwhile */
+};
+
+const char *
+link_change_name(enum link_change change)
+{
+	static const char *const names[LINK_CHANGE_COUNT] = {
+	    [LINK_UP] = "link.up",
+	    [LINK_DOWN] = "link.down",
+	    [LINK_MTU] = "link.mtu",
+	    [LINK_RENAME] = "link.rename",
+	    [LINK_ADDRESS] = "link.address",
+	    [LINK_NETNS] = "link.netns",
+	    [LINK_DELETED] = "link.deleted",
+	};
+
+	return names[change];
+}
+
+static void
+publish(struct link_monitor *m, const struct link_entry *e,
+    enum link_change change, const struct link_state *now)
+{
+	struct link_notice *n;
+
+	n = calloc(1, sizeof(*n));
+	if (n == NULL) {
+		log_warn("%s of %s is not told", link_change_name(change),
+		    now->name);
+		return;
+	}
+	n->serial = e->serial;
+	n->change = change;
+	n->now = *now;
+	n->before = e->state;
+	TAILQ_INSERT_TAIL(&m->notices, n, entry);
+}
+
+static bool
+addresses_differ(const struct link_state *a, const struct link_state *b)
+{
+	return a->address_count != b->address_count ||
+	       memcmp(a->addresses, b->addresses,
+		   a->address_count * sizeof(a->addresses[0])) != 0;
+}
+
+static void
+publish_differences(
+    struct link_monitor *m, struct link_entry *e, const struct link_state *now)
+{
+	const struct link_state *was = &e->state;
+
+	if (strcmp(now->name, was->name) != 0)
+		publish(m, e, LINK_RENAME, now);
+	if (now->nsid != was->nsid)
+		publish(m, e, LINK_NETNS, now);
+	if (now->mtu != was->mtu)
+		publish(m, e, LINK_MTU, now);
+	if (addresses_differ(now, was))
+		publish(m, e, LINK_ADDRESS, now);
+	if (now->up && !was->up)
+		publish(m, e, LINK_UP, now);
+	if (!now->up && was->up && was->seen_up)
+		publish(m, e, LINK_DOWN, now);
+	if (now->deleted && !was->deleted)
+		publish(m, e, LINK_DELETED, now);
+}
+
+/* Makes now the entry's state, and tells what is different. */
+static void
+settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
+{
+	now->seen_up = now->seen_up || now->up;
+	if (e == m->looked) {
+		*m->found = *now;
+		return;
+	}
+	if (e->state.known)
+		publish_differences(m, e, now);
+	now->known = true;
+	e->state = *now;
+}
+
+static const struct link_state *
+current(const struct link_monitor *m, const struct link_entry *e)
+{
+	return e == m->looked ? m->found : &e->state;
+}
+
+static struct link_entry *
+find(const struct link_monitor *m, int nsid, uint32_t ifindex)
+{
+	const struct link_state *state;
+	struct link_entry *e;
+
+	if (nsid >= 0 && nsid == m->home_id)
+		nsid = LINK_NSID_HOME;
+	TAILQ_FOREACH (e, &m->entries, entry) {
+		state = current(m, e);
+		if (!state->deleted && state->nsid == nsid &&
+		    state->ifindex == ifindex)
+			return e;
+	}
+	return NULL;
+}
+
+static void
+set_gone(struct link_state *state)
+{
+	state->deleted = true;
+	state->up = false;
+	state->running = false;
+	state->address_count = 0;
+}
+
+static void
+on_newlink(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
+{
+	struct link_message msg;
+	struct link_state now;
+	struct link_entry *e;
+
+	if (link_parse(h, &msg) == -1 ||
+	    (e = find(m, nsid, msg.ifindex)) == NULL)
+		return;
+	now = *current(m, e);
+	link_apply(&msg, &now);
+	settle(m, e, &now);
+}
+
+/*
+ * A link that leaves us goes where the message says.  One that leaves
+ * another namespace goes where that namespace's numbers say, which are not
+ * ours.
+ */
+static void
+on_dellink(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
+{
+	struct link_message msg;
+	struct link_state now;
+	struct link_entry *e;
+
+	if (link_parse(h, &msg) == -1 ||
+	    (e = find(m, nsid, msg.ifindex)) == NULL)
+		return;
+	if (e == m->looked)
+		m->again = true;
+	now = *current(m, e);
+	if (msg.moved && now.nsid == LINK_NSID_HOME) {
+		now.nsid = msg.new_nsid;
+		now.ifindex = msg.new_ifindex;
+	} else if (msg.moved && e->tun_fd != -1) {
+		e->stale = true;
+		return;
+	} else if (msg.moved) {
+		now.nsid = LINK_NSID_UNKNOWN;
+	} else if (e != m->looked) {
+		set_gone(&now);
+	}
+	settle(m, e, &now);
+}
+
+static void
+on_address(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
+{
+	struct link_state now;
+	struct link_entry *e;
+	struct prefix p;
+	uint32_t ifindex;
+
+	if (link_parse_address(h, &ifindex, &p) == -1 ||
+	    (e = find(m, nsid, ifindex)) == NULL)
+		return;
+	now = *current(m, e);
+	/* There may be more than we hold. */
+	if (now.address_count == LINK_ADDRESSES_MAX)
+		e->stale = true;
+	if (h->nlmsg_type == RTM_NEWADDR)
+		link_add_address(&now, &p);
+	else
+		link_del_address(&now, &p);
+	settle(m, e, &now);
+}
+
+/*
+ * Our namespace may be given a number for itself, and its messages carry it
+ * from then on.
+ */
+static void
+learn_home_id(struct link_monitor *m)
+{
+	if (m->home == -1 || netns_get_id(m->asked, m->home, &m->home_id) == -1)
+		m->home_id = LINK_NSID_UNKNOWN;
+}
+
+static void
+on_nsid(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
+{
+	(void)h;
+	(void)nsid;
+	learn_home_id(m);
+}
+
+static void
+on_told(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	static const struct {
+		uint16_t type;
+		void (*handle)(
+		    struct link_monitor *, const struct nlmsghdr *, int);
+	} table[] = {
+	    {RTM_NEWLINK, on_newlink},
+	    {RTM_DELLINK, on_dellink},
+	    {RTM_NEWADDR, on_address},
+	    {RTM_DELADDR, on_address},
+	    {RTM_NEWNSID, on_nsid},
+	    {RTM_DELNSID, on_nsid},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (table[i].type == h->nlmsg_type)
+			table[i].handle(arg, h, nsid);
+}
+
+static void
+mark_stale(struct link_monitor *m)
+{
+	struct link_entry *e;
+
+	TAILQ_FOREACH (e, &m->entries, entry)
+		e->stale = true;
+}
+
+/* An answer to a question about the link that is looked at. */
+static void
+on_link_answer(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	struct link_monitor *m = arg;
+	struct link_message msg;
+
+	(void)nsid;
+	if (h->nlmsg_type == RTM_NEWLINK && link_parse(h, &msg) == 0)
+		link_apply(&msg, m->found);
+}
+
+static void
+on_address_answer(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	struct link_monitor *m = arg;
+
+	(void)nsid;
+	if (h->nlmsg_type == RTM_NEWADDR)
+		on_address(m, h, m->found->nsid);
+}
+
+/* By name where the tun gave us today's, for the ifindex may be another. */
+static int
+ask_link(struct link_monitor *m, bool by_name)
+{
+	struct nlsock_request rq;
+	struct ifinfomsg *info;
+
+	nlsock_request(&rq, RTM_GETLINK, 0);
+	info = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*info));
+	if (by_name)
+		mnl_attr_put_strz(&rq.header, IFLA_IFNAME, m->found->name);
+	else
+		info->ifi_index = (int)m->found->ifindex;
+	if (m->found->nsid >= 0)
+		mnl_attr_put_u32(
+		    &rq.header, IFLA_TARGET_NETNSID, (uint32_t)m->found->nsid);
+	return nlsock_call(m->told, &rq, on_link_answer, m);
+}
+
+static int
+ask_addresses(struct link_monitor *m, uint8_t family)
+{
+	struct nlsock_request rq;
+	struct ifaddrmsg *ifa;
+
+	nlsock_request(&rq, RTM_GETADDR, NLM_F_DUMP);
+	ifa = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*ifa));
+	ifa->ifa_family = family;
+	ifa->ifa_index = m->found->ifindex;
+	if (m->found->nsid >= 0)
+		mnl_attr_put_u32(
+		    &rq.header, IFA_TARGET_NETNSID, (uint32_t)m->found->nsid);
+	return nlsock_call(m->told, &rq, on_address_answer, m);
+}
+
+/* Name and namespace as the tun descriptor tells them. */
+static enum found
+locate(struct link_monitor *m, int tun_fd, struct link_state *found)
+{
+	int32_t nsid;
+	int netns;
+
+	if (tun_fd == -1)
+		return found->nsid == LINK_NSID_UNKNOWN ? FOUND_UNSURE : FOUND;
+	if (tun_name(tun_fd, found->name) == -1)
+		return errno == EBADFD ? FOUND_GONE : FOUND_UNSURE;
+	netns = netns_of_tun(tun_fd);
+	if (netns == -1 || m->home == -1) {
+		if (netns != -1)
+			close(netns);
+		return found->nsid == LINK_NSID_UNKNOWN ? FOUND_UNSURE : FOUND;
+	}
+	if (netns_equal(netns, m->home) == 1)
+		found->nsid = LINK_NSID_HOME;
+	else if (netns_need_id(m->asked, netns, &nsid) == 0)
+		found->nsid = nsid;
+	else
+		found->nsid = LINK_NSID_UNKNOWN;
+	close(netns);
+	return found->nsid == LINK_NSID_UNKNOWN ? FOUND_UNSURE : FOUND;
+}
+
+/* The kernel lets us poll for POLLOUT exactly while the link is up. */
+static enum found
+poll_tun(int tun_fd, struct link_state *found)
+{
+	struct pollfd p = {.fd = tun_fd, .events = POLLOUT};
+
+	if (tun_fd == -1 || poll(&p, 1, 0) == -1)
+		return FOUND_UNSURE;
+	if (p.revents & (POLLERR | POLLNVAL))
+		return FOUND_GONE;
+	found->up = (p.revents & POLLOUT) != 0;
+	found->running = found->up;
+	return FOUND;
+}
+
+static enum found
+ask(struct link_monitor *m, const struct link_entry *e)
+{
+	const bool by_name = e->tun_fd != -1 && m->found->name[0] != '\0';
+
+	m->found->address_count = 0;
+	memset(m->found->addresses, 0, sizeof(m->found->addresses));
+	if (ask_link(m, by_name) == 0 && ask_addresses(m, AF_INET) == 0 &&
+	    ask_addresses(m, AF_INET6) == 0)
+		return m->again ? FOUND_AGAIN : FOUND;
+	switch (errno) {
+	case ENODEV:
+		return e->tun_fd == -1 ? FOUND_GONE : FOUND_AGAIN;
+	case EPERM:
+	case EACCES:
+	case EOPNOTSUPP:
+		return FOUND_UNSURE;
+	case ENOBUFS:
+		/* Others may have lost something, too. */
+		mark_stale(m);
+		return FOUND_AGAIN;
+	default:
+		return FOUND_AGAIN;
+	}
+}
+
+/* Where we may not ask, the descriptor says up or down, and the name. */
+static enum found
+look_by_tun(const struct link_entry *e, struct link_state *found)
+{
+	memcpy(found->addresses, e->state.addresses, sizeof(found->addresses));
+	found->address_count = e->state.address_count;
+	if (e->tun_fd == -1)
+		return FOUND_UNSURE;
+	return poll_tun(e->tun_fd, found);
+}
+
+/* Looks until the answers hold together; FOUND, FOUND_GONE, or neither. */
+static enum found
+look(struct link_monitor *m, const struct link_entry *e)
+{
+	enum found where = FOUND_AGAIN;
+	int tries;
+
+	for (tries = 0; where == FOUND_AGAIN && tries < LINK_TRIES; tries++) {
+		m->again = false;
+		errno = 0;
+		where = locate(m, e->tun_fd, m->found);
+		if (where == FOUND)
+			where = ask(m, e);
+	}
+	/* It is alive, and not where we ask. */
+	if (where == FOUND_AGAIN && errno == ENODEV) {
+		if (m->found->nsid == LINK_NSID_HOME)
+			m->found->nsid = LINK_NSID_UNKNOWN;
+		where = FOUND_UNSURE;
+	}
+	if (where == FOUND_UNSURE)
+		where = look_by_tun(e, m->found);
+	return where;
+}
+
+static int
+look_again(struct link_monitor *m, struct link_entry *e)
+{
+	struct link_state found = e->state;
+	enum found where;
+
+	m->looked = e;
+	m->found = &found;
+	where = look(m, e);
+	m->looked = NULL;
+	m->found = NULL;
+	/* What changed too fast is looked at again in a second. */
+	e->stale = where == FOUND_AGAIN;
+	if (where == FOUND_GONE)
+		set_gone(&found);
+	if (where == FOUND || where == FOUND_GONE)
+		settle(m, e, &found);
+	if (where == FOUND)
+		return 0;
+	errno = where == FOUND_AGAIN ? EAGAIN : ENODEV;
+	return -1;
+}
+
+static void
+look_at_stale(struct link_monitor *m)
+{
+	struct link_entry *e;
+
+	TAILQ_FOREACH (e, &m->entries, entry)
+		if (e->stale && !e->state.deleted)
+			look_again(m, e);
+}
+
+static bool
+is_watched(const struct link_monitor *m, uint64_t serial)
+{
+	const struct link_entry *e;
+
+	TAILQ_FOREACH (e, &m->entries, entry)
+		if (e->serial == serial)
+			return true;
+	return false;
+}
+
+static void
+tell(struct link_monitor *m)
+{
+	struct link_notice *n;
+
+	while ((n = TAILQ_FIRST(&m->notices)) != NULL) {
+		TAILQ_REMOVE(&m->notices, n, entry);
+		if (is_watched(m, n->serial))
+			m->on_change(n->change, &n->now, &n->before, m->arg);
+		free(n);
+	}
+}
+
+/* The second hand runs while a link is away, or could not be looked at. */
+static void
+schedule_tick(struct link_monitor *m)
+{
+	static const struct timeval second = {1, 0};
+	const struct link_entry *e;
+
+	TAILQ_FOREACH (e, &m->entries, entry) {
+		if (e->state.deleted ||
+		    (e->state.nsid == LINK_NSID_HOME && !e->stale))
+			continue;
+		if (!evtimer_pending(m->tick, NULL))
+			evtimer_add(m->tick, &second);
+		return;
+	}
+	evtimer_del(m->tick);
+}
+
+static void
+on_lost(struct link_monitor *m)
+{
+	log_debug("netlink messages were lost: reading the links again");
+	/* What still waits is older than what was lost. */
+	nlsock_discard(m->told);
+	learn_home_id(m);
+	mark_stale(m);
+}
+
+/* Reads what there is.  Each message meets the state of its own time. */
+static void
+pump(struct link_monitor *m)
+{
+	int i, n = 1;
+
+	for (i = 0; i < LINK_BUDGET && n != 0; i++) {
+		n = nlsock_read(m->told);
+		if (n == -1)
+			on_lost(m);
+		look_at_stale(m);
+	}
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_monitor *m = arg;
+
+	(void)fd;
+	(void)what;
+	pump(m);
+	tell(m);
+	schedule_tick(m);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_monitor *m = arg;
+	struct link_entry *e;
+
+	(void)fd;
+	(void)what;
+	pump(m);
+	TAILQ_FOREACH (e, &m->entries, entry)
+		if (e->state.nsid != LINK_NSID_HOME && e->tun_fd != -1)
+			e->stale = true;
+	look_at_stale(m);
+	tell(m);
+	schedule_tick(m);
+}
+
+struct link_monitor *
+link_monitor_open(struct event_base *base, link_on_change *on_change, void *arg)
+{
+	struct link_monitor *m;
+	int saved;
+
+	m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	TAILQ_INIT(&m->entries);
+	TAILQ_INIT(&m->notices);
+	m->on_change = on_change;
+	m->arg = arg;
+	m->home = -1;
+	m->told = nlsock_open(LINK_GROUPS, on_told, m);
+	m->asked = nlsock_open(0, NULL, NULL);
+	if (m->told == NULL || m->asked == NULL)
+		goto fail;
+	m->home = netns_of_socket(nlsock_fd(m->told));
+	learn_home_id(m);
+	errno = ENOMEM;
+	m->readable = event_new(
+	    base, nlsock_fd(m->told), EV_READ | EV_PERSIST, on_readable, m);
+	m->tick = evtimer_new(base, on_tick, m);
+	if (m->readable == NULL || m->tick == NULL ||
+	    event_add(m->readable, NULL) == -1)
+		goto fail;
+	return m;
+fail:
+	saved = errno;
+	link_monitor_close(m);
+	errno = saved;
+	return NULL;
+}
+
+void
+link_monitor_close(struct link_monitor *m)
+{
+	struct link_notice *n;
+	struct link_entry *e;
+
+	if (m == NULL)
+		return;
+	while ((e = TAILQ_FIRST(&m->entries)) != NULL) {
+		TAILQ_REMOVE(&m->entries, e, entry);
+		free(e);
+	}
+	while ((n = TAILQ_FIRST(&m->notices)) != NULL) {
+		TAILQ_REMOVE(&m->notices, n, entry);
+		free(n);
+	}
+	if (m->readable != NULL)
+		event_free(m->readable);
+	if (m->tick != NULL)
+		event_free(m->tick);
+	if (m->home != -1)
+		close(m->home);
+	nlsock_close(m->told);
+	nlsock_close(m->asked);
+	free(m);
+}
+
+const struct link_state *
+link_watch(struct link_monitor *m, uint32_t ifindex, int tun_fd)
+{
+	struct link_entry *e;
+	int saved;
+
+	/* What was told so far is older than the state to be read. */
+	pump(m);
+	event_active(m->tick, EV_TIMEOUT, 0);
+	if (find(m, LINK_NSID_HOME, ifindex) != NULL) {
+		errno = EEXIST;
+		return NULL;
+	}
+	e = calloc(1, sizeof(*e));
+	if (e == NULL)
+		return NULL;
+	e->serial = ++m->serial;
+	e->watched = ifindex;
+	e->tun_fd = tun_fd;
+	e->state.ifindex = ifindex;
+	e->state.nsid = LINK_NSID_HOME;
+	TAILQ_INSERT_TAIL(&m->entries, e, entry);
+	if (look_again(m, e) == 0)
+		return &e->state;
+	saved = errno;
+	TAILQ_REMOVE(&m->entries, e, entry);
+	free(e);
+	errno = saved;
+	return NULL;
+}
+
+void
+link_unwatch(struct link_monitor *m, uint32_t ifindex)
+{
+	struct link_entry *e;
+
+	TAILQ_FOREACH (e, &m->entries, entry)
+		if (e->watched == ifindex)
+			break;
+	if (e == NULL)
+		return;
+	TAILQ_REMOVE(&m->entries, e, entry);
+	free(e);
+}
+
+void
+link_monitor_feed(
+    struct link_monitor *m, const void *bytes, size_t len, int nsid)
+{
+	nlsock_feed(m->told, bytes, len, nsid);
+	tell(m);
+}
+
+int
+link_monitor_fd(const struct link_monitor *m)
+{
+	return nlsock_fd(m->told);
+}

@@ -1,0 +1,377 @@
+#include <sys/socket.h>
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "privsep/netlink.h"
+#include "privsep/nlsock.h"
+
+struct netlink {
+	struct nlsock *sock;
+};
+
+struct netlink *
+netlink_open(void)
+{
+	struct netlink *nl;
+	int saved;
+
+	nl = calloc(1, sizeof(*nl));
+	if (nl == NULL)
+		return NULL;
+	nl->sock = nlsock_open(0, NULL, NULL);
+	if (nl->sock == NULL) {
+		saved = errno;
+		free(nl);
+		errno = saved;
+		return NULL;
+	}
+	return nl;
+}
+
+void
+netlink_close(struct netlink *nl)
+{
+	if (nl == NULL)
+		return;
+	nlsock_close(nl->sock);
+	free(nl);
+}
+
+/* As nlsock_call without an answer to read; one kind of error is success. */
+static int
+call_but(struct netlink *nl, struct nlsock_request *rq, int harmless)
+{
+	if (nlsock_call(nl->sock, rq, NULL, NULL) == 0 || errno == harmless)
+		return 0;
+	return -1;
+}
+
+static int
+family_of(const struct addr *a)
+{
+	return a->family == 4 ? AF_INET : AF_INET6;
+}
+
+static size_t
+bytes_of(const struct addr *a)
+{
+	return addr_bits(a) / 8;
+}
+
+static struct ifinfomsg *
+link_request(struct nlsock_request *rq, uint16_t type, uint32_t ifindex)
+{
+	struct ifinfomsg *info;
+
+	nlsock_request(rq, type, 0);
+	info = mnl_nlmsg_put_extra_header(&rq->header, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = (int)ifindex;
+	return info;
+}
+
+int
+netlink_set_up(struct netlink *nl, uint32_t ifindex, int up)
+{
+	struct nlsock_request rq;
+	struct ifinfomsg *info;
+
+	info = link_request(&rq, RTM_NEWLINK, ifindex);
+	info->ifi_flags = up ? IFF_UP : 0;
+	info->ifi_change = IFF_UP;
+	return nlsock_call(nl->sock, &rq, NULL, NULL);
+}
+
+static int
+set_link_u32(
+    struct netlink *nl, uint32_t ifindex, uint16_t attribute, uint32_t value)
+{
+	struct nlsock_request rq;
+
+	link_request(&rq, RTM_NEWLINK, ifindex);
+	mnl_attr_put_u32(&rq.header, attribute, value);
+	return nlsock_call(nl->sock, &rq, NULL, NULL);
+}
+
+int
+netlink_set_mtu(struct netlink *nl, uint32_t ifindex, uint32_t mtu)
+{
+	return set_link_u32(nl, ifindex, IFLA_MTU, mtu);
+}
+
+int
+netlink_set_txqueuelen(struct netlink *nl, uint32_t ifindex, uint32_t len)
+{
+	return set_link_u32(nl, ifindex, IFLA_TXQLEN, len);
+}
+
+int
+netlink_set_gso_max_segs(struct netlink *nl, uint32_t ifindex, uint32_t segs)
+{
+	return set_link_u32(nl, ifindex, IFLA_GSO_MAX_SEGS, segs);
+}
+
+static void
+address_request(struct nlsock_request *rq, uint16_t type, uint16_t flags,
+    uint32_t ifindex, const struct prefix *p)
+{
+	struct ifaddrmsg *ifa;
+
+	nlsock_request(rq, type, flags);
+	ifa = mnl_nlmsg_put_extra_header(&rq->header, sizeof(*ifa));
+	ifa->ifa_family = (uint8_t)family_of(&p->addr);
+	ifa->ifa_prefixlen = p->len;
+	ifa->ifa_index = ifindex;
+	ifa->ifa_scope = RT_SCOPE_UNIVERSE;
+	/* Usable at once: nobody else is on a point-to-point link. */
+	if (p->addr.family == 6)
+		ifa->ifa_flags = IFA_F_NODAD;
+	mnl_attr_put(&rq->header, IFA_LOCAL, bytes_of(&p->addr), p->addr.bytes);
+	mnl_attr_put(
+	    &rq->header, IFA_ADDRESS, bytes_of(&p->addr), p->addr.bytes);
+}
+
+int
+netlink_add_address(
+    struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+{
+	struct nlsock_request rq;
+
+	address_request(
+	    &rq, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex, p);
+	return call_but(nl, &rq, EEXIST);
+}
+
+int
+netlink_del_address(
+    struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+{
+	struct nlsock_request rq;
+
+	address_request(&rq, RTM_DELADDR, 0, ifindex, p);
+	return call_but(nl, &rq, EADDRNOTAVAIL);
+}
+
+static void
+route_request(struct nlsock_request *rq, uint16_t type, uint16_t flags,
+    uint32_t ifindex, const struct prefix *p)
+{
+	struct prefix net = *p;
+	struct rtmsg *rt;
+
+	prefix_mask(&net);
+	nlsock_request(rq, type, flags);
+	rt = mnl_nlmsg_put_extra_header(&rq->header, sizeof(*rt));
+	rt->rtm_family = (uint8_t)family_of(&net.addr);
+	rt->rtm_dst_len = net.len;
+	rt->rtm_table = RT_TABLE_MAIN;
+	rt->rtm_protocol = RTPROT_STATIC;
+	rt->rtm_scope = RT_SCOPE_LINK;
+	rt->rtm_type = RTN_UNICAST;
+	mnl_attr_put(&rq->header, RTA_DST, bytes_of(&net.addr), net.addr.bytes);
+	mnl_attr_put_u32(&rq->header, RTA_OIF, ifindex);
+}
+
+struct route_search {
+	struct prefix net;
+	uint32_t ifindex;
+	bool found;
+};
+
+static void
+on_route(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	static const uint8_t zero[16];
+	struct route_search *search = arg;
+	const struct prefix *net = &search->net;
+	const struct nlattr *dst, *oif;
+	const struct rtmsg *rt;
+	const void *bytes = zero;
+
+	(void)nsid;
+	oif = nlsock_attr(h, sizeof(*rt), RTA_OIF, sizeof(uint32_t));
+	if (h->nlmsg_type != RTM_NEWROUTE || oif == NULL)
+		return;
+	rt = mnl_nlmsg_get_payload(h);
+	dst = nlsock_attr(h, sizeof(*rt), RTA_DST, bytes_of(&net->addr));
+	if (dst != NULL)
+		bytes = mnl_attr_get_payload(dst);
+	if (rt->rtm_family == family_of(&net->addr) &&
+	    rt->rtm_dst_len == net->len && rt->rtm_table == RT_TABLE_MAIN &&
+	    mnl_attr_get_u32(oif) == search->ifindex &&
+	    memcmp(bytes, net->addr.bytes, bytes_of(&net->addr)) == 0)
+		search->found = true;
+}
+
+/* Is there such a route by this device? */
+static bool
+route_exists(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+{
+	struct route_search search = {.net = *p, .ifindex = ifindex};
+	struct nlsock_request rq;
+	struct rtmsg *rt;
+
+	prefix_mask(&search.net);
+	nlsock_request(&rq, RTM_GETROUTE, NLM_F_DUMP);
+	rt = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*rt));
+	rt->rtm_family = (uint8_t)family_of(&p->addr);
+	rt->rtm_table = RT_TABLE_MAIN;
+	mnl_attr_put_u32(&rq.header, RTA_OIF, ifindex);
+	if (nlsock_call(nl->sock, &rq, on_route, &search) == -1)
+		return false;
+	return search.found;
+}
+
+int
+netlink_add_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+{
+	struct nlsock_request rq;
+
+	route_request(&rq, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ifindex, p);
+	if (nlsock_call(nl->sock, &rq, NULL, NULL) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -1;
+	/* EEXIST also says that another device has the prefix. */
+	if (route_exists(nl, ifindex, p))
+		return 0;
+	errno = EEXIST;
+	return -1;
+}
+
+int
+netlink_del_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+{
+	struct nlsock_request rq;
+
+	route_request(&rq, RTM_DELROUTE, 0, ifindex, p);
+	return call_but(nl, &rq, ESRCH);
+}
+
+static void
+on_mtu(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	const struct nlattr *a;
+	uint32_t *mtu = arg;
+
+	(void)nsid;
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return;
+	a = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_MTU, sizeof(*mtu));
+	if (a != NULL)
+		*mtu = mnl_attr_get_u32(a);
+}
+
+static int
+link_mtu(struct netlink *nl, uint32_t ifindex, uint32_t *mtu)
+{
+	struct nlsock_request rq;
+
+	*mtu = 0;
+	link_request(&rq, RTM_GETLINK, ifindex);
+	if (nlsock_call(nl->sock, &rq, on_mtu, mtu) == -1)
+		return -1;
+	if (*mtu != 0)
+		return 0;
+	errno = ENODEV;
+	return -1;
+}
+
+struct route_answer {
+	uint32_t mtu;
+	uint32_t ifindex;
+	uint8_t type;
+};
+
+static void
+on_lookup(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	struct route_answer *found = arg;
+	const struct nlattr *a;
+	const struct rtmsg *rt;
+
+	(void)nsid;
+	if (h->nlmsg_type != RTM_NEWROUTE ||
+	    mnl_nlmsg_get_payload_len(h) < sizeof(*rt))
+		return;
+	rt = mnl_nlmsg_get_payload(h);
+	found->type = rt->rtm_type;
+	a = nlsock_attr(h, sizeof(*rt), RTA_OIF, sizeof(uint32_t));
+	if (a != NULL)
+		found->ifindex = mnl_attr_get_u32(a);
+	a = nlsock_attr(h, sizeof(*rt), RTA_METRICS, 0);
+	if (a != NULL)
+		a = nlsock_attr_nested(a, RTAX_MTU, sizeof(uint32_t));
+	if (a != NULL)
+		found->mtu = mnl_attr_get_u32(a);
+}
+
+int
+netlink_route_mtu(struct netlink *nl, const struct addr *dst, uint32_t *mtu)
+{
+	struct route_answer found = {0};
+	struct nlsock_request rq;
+	struct rtmsg *rt;
+
+	nlsock_request(&rq, RTM_GETROUTE, 0);
+	rt = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*rt));
+	rt->rtm_family = (uint8_t)family_of(dst);
+	rt->rtm_dst_len = (uint8_t)addr_bits(dst);
+	mnl_attr_put(&rq.header, RTA_DST, bytes_of(dst), dst->bytes);
+	if (nlsock_call(nl->sock, &rq, on_lookup, &found) == -1)
+		return -1;
+	if (found.type != RTN_UNICAST && found.type != RTN_LOCAL) {
+		errno = ENETUNREACH;
+		return -1;
+	}
+	if (found.mtu == 0)
+		return link_mtu(nl, found.ifindex, mtu);
+	*mtu = found.mtu;
+	return 0;
+}
+
+static void
+on_queues(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	const struct nlattr *info, *kind, *data, *a;
+	uint32_t *queues = arg;
+
+	(void)nsid;
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return;
+	info = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_LINKINFO, 0);
+	if (info == NULL)
+		return;
+	kind = nlsock_attr_nested(info, IFLA_INFO_KIND, sizeof("tun"));
+	data = nlsock_attr_nested(info, IFLA_INFO_DATA, 0);
+	if (kind == NULL || data == NULL ||
+	    memcmp(mnl_attr_get_payload(kind), "tun", sizeof("tun")) != 0)
+		return;
+	a = nlsock_attr_nested(data, IFLA_TUN_NUM_QUEUES, sizeof(*queues));
+	if (a != NULL)
+		*queues = mnl_attr_get_u32(a);
+}
+
+int
+netlink_tun_queues(struct netlink *nl, uint32_t ifindex, uint32_t *queues)
+{
+	struct nlsock_request rq;
+
+	*queues = 0;
+	link_request(&rq, RTM_GETLINK, ifindex);
+	if (nlsock_call(nl->sock, &rq, on_queues, queues) == -1)
+		return -1;
+	if (*queues != 0)
+		return 0;
+	errno = ENOENT;
+	return -1;
+}

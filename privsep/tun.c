@@ -1,0 +1,576 @@
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/types.h>
+
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipc/msg.h"
+#include "privsep/conf.h"
+#include "privsep/netns.h"
+#include "privsep/nlsock.h"
+#include "privsep/tun.h"
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20 /* Linux 6.2 */
+#define TUN_F_USO6 0x40
+#endif
+
+#define TUN_PATH "/dev/net/tun"
+#define TUN_MAJOR 10 /* misc */
+#define TUN_MINOR 200
+/*
+ * virtio_net_hdr without num_buffers.  From 24 bytes on, Linux 6.17 reads
+ * tunnel fields from it.
+ */
+#define TUN_HDR_SIZE 10
+
+#define FEATURES_TSO (TUN_F_TSO4 | TUN_F_TSO6)
+/* The kernel takes the two of them together or not at all. */
+#define FEATURES_USO (TUN_F_USO4 | TUN_F_USO6)
+#define OFFLOADS_TSO (OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_TSO_RX))
+#define OFFLOADS_USO (OFFLOAD_BIT(OFFLOAD_USO_TX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
+
+enum kind { KIND_UNKNOWN, KIND_NONE, KIND_TUN, KIND_TAP, KIND_OTHER };
+
+static int explain(char *, size_t, const char *, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Always -1, so that a failure is one statement. */
+static int
+explain(char *why, size_t whylen, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, whylen, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static int
+tun_flags(int fd, struct ifreq *ifr)
+{
+	memset(ifr, 0, sizeof(*ifr));
+	return ioctl(fd, TUNGETIFF, ifr);
+}
+
+/* The flags are an unsigned number in a signed short. */
+static unsigned int
+ifr_bits(const struct ifreq *ifr)
+{
+	return (unsigned short)ifr->ifr_flags;
+}
+
+static int
+tun_attach(const char *name, unsigned int flags, struct ifreq *ifr)
+{
+	int fd, saved;
+
+	fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	memset(ifr, 0, sizeof(*ifr));
+	strlcpy(ifr->ifr_name, name, sizeof(ifr->ifr_name));
+	ifr->ifr_flags = (short)flags;
+	if (ioctl(fd, TUNSETIFF, ifr) == -1) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/* What stands under a name now: the driver says so through ethtool. */
+static enum kind
+device_kind(const char *name)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq ifr;
+	enum kind kind = KIND_UNKNOWN;
+	int s;
+
+	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s == -1)
+		return KIND_UNKNOWN;
+	memset(&ifr, 0, sizeof(ifr));
+	strlcpy(ifr.ifr_name, name, sizeof(ifr.ifr_name));
+	ifr.ifr_data = (char *)&info;
+	if (ioctl(s, SIOCETHTOOL, &ifr) == -1)
+		kind = errno == ENODEV ? KIND_NONE : KIND_OTHER;
+	else if (strcmp(info.driver, "tun") != 0)
+		kind = KIND_OTHER;
+	else
+		kind = strcmp(info.bus_info, "tap") == 0 ? KIND_TAP : KIND_TUN;
+	close(s);
+	return kind;
+}
+
+static int
+explain_attach(
+    const struct conf_interface *conf, int error, char *why, size_t whylen)
+{
+	switch (error) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return explain(why, whylen,
+		    "%s: %s is missing: load the driver with "
+		    "`modprobe tun`",
+		    conf->name, TUN_PATH);
+	case EPERM:
+	case EACCES:
+		return explain(why, whylen,
+		    "%s: opening a tun device needs CAP_NET_ADMIN and access "
+		    "to %s: start tund as root",
+		    conf->name, TUN_PATH);
+	case EINVAL:
+		return explain(why, whylen,
+		    "%s: the kernel refuses this name or its flags: choose "
+		    "another name",
+		    conf->name);
+	default:
+		return explain(why, whylen, "%s: cannot open %s: %s",
+		    conf->name, TUN_PATH, strerror(error));
+	}
+}
+
+static unsigned int
+wanted_flags(const struct conf_interface *conf)
+{
+	return IFF_TUN | IFF_NO_PI | (conf->vnet_hdr ? IFF_VNET_HDR : 0) |
+	       (conf->queues > 1 ? IFF_MULTI_QUEUE : 0);
+}
+
+static int
+open_created(const struct conf_interface *conf, struct tun *tun, char *why,
+    size_t whylen)
+{
+	struct ifreq ifr;
+
+	/* EXCL: a device that someone left behind is not silently taken. */
+	tun->fd =
+	    tun_attach(conf->name, wanted_flags(conf) | IFF_TUN_EXCL, &ifr);
+	if (tun->fd != -1)
+		return 0;
+	if (errno == EBUSY)
+		return explain(why, whylen,
+		    "%s exists already: use `device adopt` to take it over, "
+		    "or another name",
+		    conf->name);
+	return explain_attach(conf, errno, why, whylen);
+}
+
+static int
+explain_adopt(
+    const struct conf_interface *conf, int error, char *why, size_t whylen)
+{
+	if (error == EBUSY)
+		return explain(why, whylen,
+		    "%s is in use by another process: stop that process, or "
+		    "choose another device",
+		    conf->name);
+	if (error == EINVAL && conf->queues > 1)
+		return explain(why, whylen,
+		    "%s was made with a single queue: set `queues 1`, or make "
+		    "it with `ip tuntap add mode tun multi_queue`",
+		    conf->name);
+	if (error == EINVAL)
+		return explain(why, whylen,
+		    "%s was made with multi_queue: set `queues` to 2 or more, "
+		    "or make it without multi_queue",
+		    conf->name);
+	return explain_attach(conf, error, why, whylen);
+}
+
+static int
+open_adopted(const struct conf_interface *conf, struct tun *tun, char *why,
+    size_t whylen)
+{
+	struct ifreq ifr;
+
+	switch (device_kind(conf->name)) {
+	case KIND_NONE:
+		return explain(why, whylen,
+		    "%s does not exist: make it with `ip tuntap add dev %s "
+		    "mode tun`, or leave out `device adopt`",
+		    conf->name, conf->name);
+	case KIND_TAP:
+		return explain(why, whylen,
+		    "%s is a tap device: tund needs one made with `mode tun`",
+		    conf->name);
+	case KIND_OTHER:
+		return explain(why, whylen,
+		    "%s is not a tun device: choose another name", conf->name);
+	case KIND_UNKNOWN:
+	case KIND_TUN:
+		break;
+	}
+	tun->fd = tun_attach(conf->name, wanted_flags(conf), &ifr);
+	if (tun->fd == -1)
+		return explain_adopt(conf, errno, why, whylen);
+	/* Without it, it vanished meanwhile and this call made a new one. */
+	if (tun_flags(tun->fd, &ifr) == -1 || !(ifr_bits(&ifr) & IFF_PERSIST))
+		return explain(why, whylen,
+		    "%s is not persistent: make it with `ip tuntap add`, or "
+		    "leave out `device adopt`",
+		    conf->name);
+	return 0;
+}
+
+static void
+on_link(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	const struct nlattr *a;
+	uint8_t *pi = arg;
+
+	(void)nsid;
+	a = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_LINKINFO, 0);
+	if (a != NULL)
+		a = nlsock_attr_nested(a, IFLA_INFO_DATA, 0);
+	if (a != NULL)
+		a = nlsock_attr_nested(a, IFLA_TUN_PI, sizeof(*pi));
+	if (a != NULL)
+		*pi = mnl_attr_get_u8(a);
+}
+
+static void
+ask_packet_info(struct nlsock *s, int netns, const char *name, uint8_t *pi)
+{
+	const int home = netns_of_socket(nlsock_fd(s));
+	struct nlsock_request rq;
+	int32_t nsid;
+
+	nlsock_request(&rq, RTM_GETLINK, 0);
+	mnl_nlmsg_put_extra_header(&rq.header, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(&rq.header, IFLA_IFNAME, name);
+	if (netns != -1 && home != -1 && netns_equal(netns, home) == 0 &&
+	    netns_need_id(s, netns, &nsid) == 0)
+		mnl_attr_put_u32(
+		    &rq.header, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+	nlsock_call(s, &rq, on_link, pi);
+	if (home != -1)
+		close(home);
+}
+
+/*
+ * TUNGETIFF cannot say: its IFF_NOFILTER is the same bit as IFF_NO_PI.
+ * A device in a namespace where we may not ask passes for one without.
+ */
+static bool
+has_packet_info(int fd, const char *name)
+{
+	const int netns = netns_of_tun(fd);
+	struct nlsock *s;
+	uint8_t pi = 0;
+
+	s = nlsock_open(0, NULL, NULL);
+	if (s != NULL)
+		ask_packet_info(s, netns, name, &pi);
+	nlsock_close(s);
+	if (netns != -1)
+		close(netns);
+	return pi != 0;
+}
+
+static int
+check_inherited(
+    const struct conf_interface *conf, int fd, char *why, size_t whylen)
+{
+	struct ifreq ifr;
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return explain(why, whylen,
+		    "descriptor %d is not open: the service manager must pass "
+		    "it",
+		    fd);
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(TUN_MAJOR, TUN_MINOR))
+		return explain(why, whylen,
+		    "descriptor %d is not a tun device: it must be opened from "
+		    "%s",
+		    fd, TUN_PATH);
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+		return explain(why, whylen,
+		    "descriptor %d is not open for reading and writing: open "
+		    "it with O_RDWR",
+		    fd);
+	if (tun_flags(fd, &ifr) == -1)
+		return explain(why, whylen,
+		    "descriptor %d has no device: attach it with TUNSETIFF "
+		    "before tund starts",
+		    fd);
+	if (!(ifr_bits(&ifr) & IFF_TUN))
+		return explain(why, whylen,
+		    "descriptor %d is the tap device %.15s: tund needs one "
+		    "made with IFF_TUN",
+		    fd, ifr.ifr_name);
+	if (has_packet_info(fd, ifr.ifr_name))
+		return explain(why, whylen,
+		    "descriptor %d, %.15s, has packet information headers: "
+		    "make it with IFF_NO_PI",
+		    fd, ifr.ifr_name);
+	if (conf->queues > 1 && !(ifr_bits(&ifr) & IFF_MULTI_QUEUE))
+		return explain(why, whylen,
+		    "descriptor %d, %.15s, has a single queue: set `queues 1`, "
+		    "or make it with IFF_MULTI_QUEUE",
+		    fd, ifr.ifr_name);
+	return 0;
+}
+
+static int
+open_inherited(const struct conf_interface *conf, struct tun *tun, char *why,
+    size_t whylen)
+{
+	int flags;
+
+	if (check_inherited(conf, conf->fd, why, whylen) == -1)
+		return -1;
+	flags = fcntl(conf->fd, F_GETFL);
+	/* A duplicate: the number in the file still works after a reload. */
+	if (fcntl(conf->fd, F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(conf->fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
+	    (tun->fd = fcntl(conf->fd, F_DUPFD_CLOEXEC, 3)) == -1)
+		return explain(why, whylen,
+		    "descriptor %d cannot be prepared: %s", conf->fd,
+		    strerror(errno));
+	return 0;
+}
+
+/*
+ * Without an owner any local user may attach a queue, or adopt a persistent
+ * device, and read the traffic.
+ */
+static int
+set_owner(const struct conf_interface *conf, int fd)
+{
+	if (conf->device == CONF_DEVICE_FD)
+		return 0;
+	return ioctl(fd, TUNSETOWNER, 0UL);
+}
+
+/* A persistent device keeps these from its last user. */
+static int
+set_header(int fd)
+{
+	int size = TUN_HDR_SIZE, off = 0;
+
+	if (ioctl(fd, TUNSETVNETHDRSZ, &size) == -1 ||
+	    ioctl(fd, TUNSETVNETLE, &off) == -1)
+		return -1;
+	/* EINVAL without CONFIG_TUN_VNET_CROSS_LE: never big endian then. */
+	if (ioctl(fd, TUNSETVNETBE, &off) == -1 && errno != EINVAL)
+		return -1;
+	return 0;
+}
+
+static int
+prepare(const struct conf_interface *conf, struct tun *tun, char *why,
+    size_t whylen)
+{
+	struct ifreq ifr;
+
+	if (tun_flags(tun->fd, &ifr) == -1)
+		return explain(why, whylen, "%s: cannot read its flags: %s",
+		    conf->name, strerror(errno));
+	if (set_owner(conf, tun->fd) == -1)
+		return explain(why, whylen,
+		    "%.15s: cannot make root its owner: %s: start tund as root",
+		    ifr.ifr_name, strerror(errno));
+	if (set_header(tun->fd) == -1)
+		return explain(why, whylen,
+		    "%.15s: cannot set its header: %s: use Linux 4.3 or later",
+		    ifr.ifr_name, strerror(errno));
+	strlcpy(tun->name, ifr.ifr_name, sizeof(tun->name));
+	tun->vnet_hdr = (ifr_bits(&ifr) & IFF_VNET_HDR) != 0;
+	tun->multi_queue = (ifr_bits(&ifr) & IFF_MULTI_QUEUE) != 0;
+	tun->persistent = (ifr_bits(&ifr) & IFF_PERSIST) != 0;
+	tun->granted = tun_set_offloads(
+	    tun->fd, conf->offloads, tun->reason, sizeof(tun->reason));
+	return 0;
+}
+
+int
+tun_open(const struct conf_interface *conf, struct tun *tun, char *why,
+    size_t whylen)
+{
+	static int (*const openers[])(
+	    const struct conf_interface *, struct tun *, char *, size_t) = {
+	    [CONF_DEVICE_CREATE] = open_created,
+	    [CONF_DEVICE_ADOPT] = open_adopted,
+	    [CONF_DEVICE_FD] = open_inherited,
+	};
+
+	memset(tun, 0, sizeof(*tun));
+	tun->fd = -1;
+	if (openers[conf->device](conf, tun, why, whylen) == 0 &&
+	    prepare(conf, tun, why, whylen) == 0)
+		return 0;
+	if (tun->fd != -1)
+		close(tun->fd);
+	tun->fd = -1;
+	return -1;
+}
+
+/* The same name in the same namespace is the same device. */
+static bool
+same_device(int fd, int other)
+{
+	char a[IFNAMSIZ], b[IFNAMSIZ];
+
+	return tun_name(fd, a) == 0 && tun_name(other, b) == 0 &&
+	       strcmp(a, b) == 0 && netns_of_tun_equal(fd, other) != 0;
+}
+
+int
+tun_open_queue(const struct tun *tun)
+{
+	struct ifreq first, ifr;
+	unsigned int flags;
+	int fd;
+
+	if (!tun->multi_queue) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (tun_flags(tun->fd, &first) == -1)
+		return -1;
+	flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE |
+		(ifr_bits(&first) & IFF_VNET_HDR);
+	fd = tun_attach(first.ifr_name, flags, &ifr);
+	if (fd == -1)
+		return -1;
+	/* Where ours has moved away, this call made another. */
+	if (!same_device(tun->fd, fd)) {
+		close(fd);
+		errno = ENODEV;
+		return -1;
+	}
+	return fd;
+}
+
+/* The best of what is asked that the kernel takes; -1 if it takes nothing. */
+static int
+walk_ladder(int fd, unsigned int asked, unsigned int *taken)
+{
+	static const unsigned int rungs[] = {
+	    ~0u,
+	    ~(unsigned int)TUN_F_TSO_ECN,
+	    ~(unsigned int)FEATURES_USO,
+	    ~(unsigned int)(FEATURES_USO | TUN_F_TSO_ECN),
+	    TUN_F_CSUM,
+	    0,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rungs) / sizeof(rungs[0]); i++) {
+		*taken = asked & rungs[i];
+		if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)*taken) == 0)
+			return 0;
+	}
+	*taken = 0;
+	return -1;
+}
+
+static unsigned int
+features_for(uint32_t wanted)
+{
+	unsigned int features = TUN_F_CSUM;
+
+	if (wanted & OFFLOAD_BIT(OFFLOAD_TSO_TX))
+		features |= FEATURES_TSO | TUN_F_TSO_ECN;
+	if (wanted & OFFLOAD_BIT(OFFLOAD_USO_TX))
+		features |= FEATURES_USO;
+	return features;
+}
+
+/*
+ * What is written needs no leave, only a kernel that knows the type: TCP
+ * always, UDP since 6.2, which is the version that grants USO.
+ */
+static bool
+knows_uso(int fd)
+{
+	return ioctl(fd, TUNSETOFFLOAD,
+		   (unsigned long)(TUN_F_CSUM | FEATURES_USO)) == 0;
+}
+
+static void
+explain_refusal(uint32_t missing, int error, char *reason, size_t reasonlen)
+{
+	if (missing == 0)
+		reason[0] = '\0';
+	else if (error != 0 && error != EINVAL)
+		snprintf(reason, reasonlen, "the kernel refuses offloads: %s",
+		    strerror(error));
+	else if (missing & OFFLOADS_TSO)
+		strlcpy(reason, "this kernel refuses TSO on a tun device",
+		    reasonlen);
+	else
+		strlcpy(reason,
+		    "this kernel refuses USO on a tun device: it needs "
+		    "Linux 6.2 or later",
+		    reasonlen);
+}
+
+uint32_t
+tun_set_offloads(int fd, uint32_t wanted, char *reason, size_t reasonlen)
+{
+	struct ifreq ifr;
+	uint32_t granted = 0;
+	unsigned int taken;
+	bool uso;
+	int error = 0;
+
+	wanted &= OFFLOADS_TSO | OFFLOADS_USO;
+	if (tun_flags(fd, &ifr) == -1) {
+		explain_refusal(wanted, errno, reason, reasonlen);
+		return 0;
+	}
+	if (!(ifr_bits(&ifr) & IFF_VNET_HDR)) {
+		/* The last user of a persistent device may have left some. */
+		ioctl(fd, TUNSETOFFLOAD, 0UL);
+		strlcpy(reason,
+		    wanted == 0 ? "" : "the device has no virtio_net_hdr",
+		    reasonlen);
+		return 0;
+	}
+	uso = (wanted & OFFLOAD_BIT(OFFLOAD_USO_RX)) && knows_uso(fd);
+	if (walk_ladder(fd, features_for(wanted), &taken) == -1)
+		error = errno;
+	if (taken & TUN_F_TSO4)
+		granted |= OFFLOAD_BIT(OFFLOAD_TSO_TX);
+	if (taken & TUN_F_USO4)
+		granted |= OFFLOAD_BIT(OFFLOAD_USO_TX);
+	if (error == 0)
+		granted |= wanted & OFFLOAD_BIT(OFFLOAD_TSO_RX);
+	if (uso)
+		granted |= OFFLOAD_BIT(OFFLOAD_USO_RX);
+	explain_refusal(wanted & ~granted, error, reason, reasonlen);
+	return granted;
+}
+
+int
+tun_name(int fd, char name[IFNAMSIZ])
+{
+	struct ifreq ifr;
+
+	if (tun_flags(fd, &ifr) == -1)
+		return -1;
+	strlcpy(name, ifr.ifr_name, IFNAMSIZ);
+	return 0;
+}
