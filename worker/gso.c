@@ -72,8 +72,9 @@ csum_complete(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
 static enum pkt_drop
 gso_single(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
 {
-	bool tunnel =
-	    p->proto == PKT_UDP && h->csum_start >= (size_t)p->l4 + p->l4_len;
+	bool tunnel = p->proto == PKT_UDP &&
+		      h->csum_start >= (size_t)p->l4 + p->l4_len &&
+		      (size_t)h->csum_start + h->csum_offset + 2 <= p->len;
 
 	if (h->gso_type == VNET_GSO_NONE && !h->needs_csum)
 		return PKT_OK;
