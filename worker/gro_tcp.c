@@ -5,17 +5,24 @@
 #define TCP_ACK_NUMBER 8
 #define TCP_FLAGS 13
 #define TCP_WINDOW 14
+#define TCP_CHECKSUM 16
+#define TCP_URGENT 18
 #define TCP_OPTIONS 20
 #define TCP_FLAG_PSH 0x08
 #define TCP_FLAG_ACK 0x10
 
-/* ACK, perhaps PSH, and payload: everything else goes alone. */
+/*
+ * ACK, perhaps PSH, and payload: everything else goes alone.  A checksum of
+ * 0xffff verifies where 0 is the one that a split computes (RFC 1624, section
+ * 3): the packet would not come back as it was.
+ */
 bool
 gro_tcp_candidate(const uint8_t *data, const struct pkt *p)
 {
-	uint8_t flags = data[p->l4 + TCP_FLAGS];
+	const uint8_t *tcp = data + p->l4;
 
-	return (flags & ~TCP_FLAG_PSH) == TCP_FLAG_ACK && gro_payload(p) > 0;
+	return (tcp[TCP_FLAGS] & ~TCP_FLAG_PSH) == TCP_FLAG_ACK &&
+	       gro_payload(p) > 0 && pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
 }
 
 bool
@@ -29,6 +36,7 @@ gro_tcp_continues(
 		   pkt_load32(b + TCP_ACK_NUMBER) &&
 	       a[12] == b[12] &&
 	       pkt_load16(a + TCP_WINDOW) == pkt_load16(b + TCP_WINDOW) &&
+	       pkt_load16(a + TCP_URGENT) == pkt_load16(b + TCP_URGENT) &&
 	       memcmp(a + TCP_OPTIONS, b + TCP_OPTIONS,
 		   p->l4_len - TCP_OPTIONS) == 0;
 }
