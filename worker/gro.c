@@ -30,6 +30,7 @@ static const struct {
 	{VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
 };
 #define IPV4_DF 0x40
+#define IPV4_RESERVED 0x80
 #define TRANSPORT(p) (&transports[(p)->proto == PKT_UDP])
 
 void
@@ -141,9 +142,15 @@ is_candidate(
     const struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
 {
 	if (p->l4_len == 0 || p->len != len ||
-	    (p->version == 4 && p->extended) ||
 	    p->l4 + p->l4_len > GRO_HDR_MAX ||
 	    !(p->proto == PKT_TCP ? g->tcp : g->udp))
+		return false;
+	/*
+	 * As the kernel: no options, and the reserved bit is clear.  A
+	 * checksum of 0xffff verifies, but a split would give 0.
+	 */
+	if (p->version == 4 && (p->extended || (data[6] & IPV4_RESERVED) != 0 ||
+				   pkt_load16(data + 10) == 0xffff))
 		return false;
 	return TRANSPORT(p)->candidate(data, p);
 }
