@@ -1,0 +1,118 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/csum.h"
+#include "worker/gro.h"
+#include "worker/gso.h"
+#include "worker/pkt.h"
+#include "worker/vnet.h"
+
+#include "tests/pipeline.h"
+
+static void
+take_batch(struct batch *b, struct list *packets)
+{
+	static uint8_t buf[PACKET_MAX];
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct seg *s = &b->segs[i];
+
+		if (seg_len(s) > sizeof(buf))
+			abort();
+		if (s->hdr_len > 0)
+			memcpy(buf, s->hdr, s->hdr_len);
+		memcpy(buf + s->hdr_len, s->data, s->data_len);
+		list_add(packets, buf, seg_len(s));
+	}
+	b->count = 0;
+	b->used = 0;
+}
+
+const char *
+pipeline_split(const uint8_t *frame, size_t len, struct list *packets)
+{
+	static struct batch batch;
+	uint8_t hdr[VNET_HDR_LEN], *data;
+	struct vnet_hdr vnet;
+	struct gso gso;
+	enum pkt_drop drop;
+	bool done;
+
+	if (len < VNET_HDR_LEN)
+		return pkt_drop_name(PKT_SHORT);
+	memcpy(hdr, frame, VNET_HDR_LEN);
+	vnet_decode(hdr, &vnet);
+	data = guard_copy(frame + VNET_HDR_LEN, len - VNET_HDR_LEN);
+	drop = gso_start(&gso, data, len - VNET_HDR_LEN, &vnet);
+	if (drop == PKT_OK) {
+		do {
+			done = gso_next(&gso, &batch);
+			take_batch(&batch, packets);
+		} while (!done);
+	} else if (memcmp(data, frame + VNET_HDR_LEN, len - VNET_HDR_LEN) != 0)
+		abort(); /* what is dropped is left as it was */
+	guard_free(data, len - VNET_HDR_LEN);
+	return drop == PKT_OK ? NULL : pkt_drop_name(drop);
+}
+
+/* The packets of the burst at hand, where the coalescer looks at them. */
+static struct item held[BATCH_PACKETS];
+static size_t held_count;
+
+static void
+flush(struct gro *g, struct list *frames)
+{
+	static uint8_t buf[VNET_LEN + PACKET_MAX];
+	struct gro_frame f;
+
+	for (size_t i = 0; i < gro_count(g); i++) {
+		size_t len = 0;
+
+		gro_frame(g, i, &f);
+		for (int k = 0; k < f.iovcnt; k++) {
+			if (f.iov[k].iov_len > sizeof(buf) - len)
+				abort();
+			memcpy(buf + len, f.iov[k].iov_base, f.iov[k].iov_len);
+			len += f.iov[k].iov_len;
+		}
+		if (len != f.len)
+			abort();
+		list_add(frames, buf, len);
+	}
+	gro_reset(g);
+	while (held_count > 0) {
+		held_count--;
+		guard_free(held[held_count].data, held[held_count].len);
+	}
+}
+
+void
+pipeline_coalesce(
+    const struct list *burst, struct list *frames, pipeline_on_drop *dropped)
+{
+	static struct gro gro;
+	static bool ready;
+
+	if (!ready)
+		gro_init(&gro);
+	ready = true;
+	for (size_t i = 0; i < burst->count; i++) {
+		const struct item *it = &burst->items[i];
+		uint8_t *data = guard_copy(it->data, it->len);
+		struct pkt pkt;
+		enum pkt_drop drop = pkt_parse(data, it->len, &pkt);
+
+		if (drop != PKT_OK) {
+			guard_free(data, it->len);
+			if (dropped != NULL)
+				dropped(pkt_drop_name(drop));
+			continue;
+		}
+		if (gro_room(&gro) == 0)
+			flush(&gro, frames);
+		held[held_count].data = data;
+		held[held_count++].len = it->len;
+		gro_push(&gro, data, it->len, &pkt);
+	}
+	flush(&gro, frames);
+}

@@ -1,0 +1,502 @@
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "worker/csum.h"
+
+#include "tests/bursts.h"
+#include "tests/pipeline.h"
+#include "tests/reference.h"
+
+/*
+ * Properties of split and coalesce, held against bursts and superpackets from
+ * a seed.  TUND_PROPERTY_SEED and TUND_PROPERTY_COUNT choose which and how
+ * many; a failure prints the seed and the smallest case that still fails.
+ */
+#define SEED_DEFAULT 1
+#define COUNT_DEFAULT 2000
+
+static uint64_t
+from_environment(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text == NULL ? otherwise : strtoull(text, NULL, 0);
+}
+
+/* ---- what holds for bursts ---- */
+
+static bool
+whole_packet(const struct item *it, struct ref_layout *l)
+{
+	return ref_parse(it->data, it->len, l) == NULL;
+}
+
+static bool
+same_pair(const uint8_t *a, const uint8_t *b)
+{
+	if (a[0] >> 4 != b[0] >> 4)
+		return false;
+	return a[0] >> 4 == 4 ? memcmp(a + 12, b + 12, 8) == 0
+			      : memcmp(a + 8, b + 8, 32) == 0;
+}
+
+/* Could it be of any flow of its address pair? */
+static bool
+of_any_flow(const struct ref_layout *l)
+{
+	return l->fragment || !l->chain ||
+	       (!l->whole &&
+		   (l->proto == IPPROTO_TCP || l->proto == IPPROTO_UDP));
+}
+
+/* Is it of the flow of that packet, or could it be? */
+static bool
+of_flow(const struct item *flow, const struct item *it)
+{
+	struct ref_layout x, y;
+
+	if (!whole_packet(flow, &x) || !whole_packet(it, &y) ||
+	    !same_pair(flow->data, it->data))
+		return false;
+	if (of_any_flow(&x) || of_any_flow(&y))
+		return of_any_flow(&y);
+	return x.proto == y.proto &&
+	       (!x.whole || memcmp(flow->data + x.l4, it->data + y.l4, 4) == 0);
+}
+
+/* Equal but for an ID with DF set, RFC 6864, and what hangs on it. */
+static bool
+came_back(const struct item *in, const struct item *out)
+{
+	struct ref_layout l;
+	uint8_t *p;
+	bool same;
+
+	if (!whole_packet(in, &l) || l.total != out->len)
+		return false;
+	if (memcmp(in->data, out->data, out->len) == 0)
+		return true;
+	if (l.version != 4 || (in->data[6] & 0x40) == 0 ||
+	    ref_check(in->data, l.total) != NULL ||
+	    ref_check(out->data, out->len) != NULL)
+		return false;
+	p = malloc(out->len);
+	if (p == NULL)
+		abort();
+	memcpy(p, out->data, out->len);
+	memcpy(p + 4, in->data + 4, 2);
+	memcpy(p + 10, in->data + 10, 2);
+	same = memcmp(p, in->data, out->len) == 0;
+	free(p);
+	return same;
+}
+
+/* All that is, or could be, of the flow of packet i, in order. */
+static bool
+flow_came_back(const struct list *in, size_t i, const struct list *out)
+{
+	const struct item *flow = &in->items[i];
+	size_t o = 0;
+
+	for (size_t n = 0; n < in->count; n++) {
+		if (!of_flow(flow, &in->items[n]))
+			continue;
+		while (o < out->count && !of_flow(flow, &out->items[o]))
+			o++;
+		if (o == out->count ||
+		    !came_back(&in->items[n], &out->items[o]))
+			return false;
+		o++;
+	}
+	return true;
+}
+
+static const char *
+all_came_back(const struct list *in, const struct list *out)
+{
+	struct ref_layout l;
+	size_t whole = 0;
+
+	for (size_t i = 0; i < in->count; i++)
+		whole += whole_packet(&in->items[i], &l);
+	if (out->count != whole)
+		return "not every packet exactly once";
+	for (size_t i = 0; i < in->count; i++) {
+		bool seen = false;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = of_flow(&in->items[k], &in->items[i]) &&
+			       of_flow(&in->items[i], &in->items[k]);
+		if (!seen && whole_packet(&in->items[i], &l) &&
+		    !flow_came_back(in, i, out))
+			return "a flow's packets did not come back in order";
+	}
+	return NULL;
+}
+
+static const char *
+split_of_coalesce_is_the_burst(const struct burst *b)
+{
+	struct list in = {0}, frames = {0}, out = {0};
+	const char *why = NULL;
+
+	burst_build(b, &in);
+	pipeline_coalesce(&in, &frames, NULL);
+	for (size_t i = 0; i < frames.count && why == NULL; i++)
+		why = pipeline_split(
+		    frames.items[i].data, frames.items[i].len, &out);
+	if (why == NULL)
+		why = all_came_back(&in, &out);
+	list_clear(&in);
+	list_clear(&frames);
+	list_clear(&out);
+	return why;
+}
+
+static const char *
+same_lists(const struct list *a, const struct list *b)
+{
+	if (a->count != b->count)
+		return "another number of them than the reference";
+	for (size_t i = 0; i < a->count; i++)
+		if (!item_equal(&a->items[i], &b->items[i]))
+			return "not what the reference gives";
+	return NULL;
+}
+
+static const char *
+coalesces_as_the_reference(const struct burst *b)
+{
+	struct list in = {0}, frames = {0}, wanted = {0};
+	const char *why;
+
+	burst_build(b, &in);
+	pipeline_coalesce(&in, &frames, NULL);
+	ref_coalesce(&in, &wanted);
+	why = same_lists(&frames, &wanted);
+	list_clear(&in);
+	list_clear(&frames);
+	list_clear(&wanted);
+	return why;
+}
+
+/* Limits, lengths and checksums of one frame that we would write. */
+static const char *
+frame_is_true(const struct item *frame)
+{
+	struct list packets = {0};
+	struct vnet_spec v;
+	const char *why;
+
+	vnet_get(frame->data, &v);
+	if (v.gso_type == GSO_NONE)
+		return NULL;
+	if (frame->len - VNET_LEN > 65535)
+		return "more than 65,535 bytes";
+	if (ref_sum(frame->data + VNET_LEN, 20) != 0xffff &&
+	    frame->data[VNET_LEN] == 0x45)
+		return "superpacket's IPv4 header checksum";
+	why = ref_split(frame->data, frame->len, &packets);
+	if (why == NULL && packets.count > 64)
+		why = "more than 64 segments";
+	if (why == NULL && packets.count < 2)
+		why = "a superpacket of less than two segments";
+	for (size_t i = 0; i < packets.count && why == NULL; i++)
+		why = ref_check(packets.items[i].data, packets.items[i].len);
+	list_clear(&packets);
+	return why;
+}
+
+static const char *
+every_frame_is_true(const struct burst *b)
+{
+	struct list in = {0}, frames = {0};
+	const char *why = NULL;
+
+	burst_build(b, &in);
+	pipeline_coalesce(&in, &frames, NULL);
+	for (size_t i = 0; i < frames.count && why == NULL; i++)
+		why = frame_is_true(&frames.items[i]);
+	list_clear(&in);
+	list_clear(&frames);
+	return why;
+}
+
+static const char *
+neighbours_merge_when_they_may(const struct burst *b)
+{
+	struct list in = {0};
+	const char *why = NULL;
+
+	burst_build(b, &in);
+	for (size_t i = 0; i + 1 < in.count && why == NULL; i++) {
+		struct list two = {.items = &in.items[i], .count = 2};
+		struct list frames = {0};
+		bool one;
+
+		pipeline_coalesce(&two, &frames, NULL);
+		one = frames.count == 1 && frames.items[0].data[1] != GSO_NONE;
+		if (one && !ref_may_merge(&two.items[0], &two.items[1]))
+			why = "merged what may not be merged";
+		if (!one && ref_may_merge(&two.items[0], &two.items[1]))
+			why = "did not merge what may be merged";
+		list_clear(&frames);
+	}
+	list_clear(&in);
+	return why;
+}
+
+/* ---- what holds for superpackets ---- */
+
+static const char *
+splits_as_the_reference(const struct super *s)
+{
+	struct list frame = {0}, packets = {0}, wanted = {0};
+	const char *why, *got, *want;
+
+	super_build(s, &frame);
+	got = pipeline_split(frame.items[0].data, frame.items[0].len, &packets);
+	want = ref_split(frame.items[0].data, frame.items[0].len, &wanted);
+	if ((got == NULL) != (want == NULL))
+		why = got == NULL ? "delivered what should be dropped"
+				  : "dropped what should be delivered";
+	else if (got != NULL && strcmp(got, want) != 0)
+		why = "dropped for another reason";
+	else
+		why = same_lists(&packets, &wanted);
+	list_clear(&frame);
+	list_clear(&packets);
+	list_clear(&wanted);
+	return why;
+}
+
+static const char *
+every_segment_is_true(const struct super *s)
+{
+	struct list frame = {0}, packets = {0};
+	size_t bytes = 0;
+	const char *why;
+
+	super_build(s, &frame);
+	why = pipeline_split(frame.items[0].data, frame.items[0].len, &packets);
+	for (size_t i = 0; i < packets.count && why == NULL; i++) {
+		why = ref_check(packets.items[i].data, packets.items[i].len);
+		bytes += packets.items[i].len - packet_headers(&s->spec);
+	}
+	if (why == NULL && bytes != s->spec.payload)
+		why = "payload bytes were lost";
+	list_clear(&frame);
+	list_clear(&packets);
+	return why;
+}
+
+static const char *
+coalesce_of_split_is_the_superpacket(const struct super *s)
+{
+	struct list frame = {0}, packets = {0}, frames = {0};
+	const char *why;
+
+	super_build(s, &frame);
+	why = pipeline_split(frame.items[0].data, frame.items[0].len, &packets);
+	if (why == NULL) {
+		pipeline_coalesce(&packets, &frames, NULL);
+		why = same_lists(&frames, &frame);
+	}
+	list_clear(&frame);
+	list_clear(&packets);
+	list_clear(&frames);
+	return why;
+}
+
+/* ---- the runs ---- */
+
+static void
+hold_bursts(burst_property *holds)
+{
+	uint64_t seed = from_environment("TUND_PROPERTY_SEED", SEED_DEFAULT);
+	uint64_t count = from_environment("TUND_PROPERTY_COUNT", COUNT_DEFAULT);
+	static struct burst b;
+
+	for (; count > 0; count--, seed++) {
+		burst_generate(seed, &b);
+		if (holds(&b) == NULL)
+			continue;
+		burst_shrink(&b, holds);
+		burst_print(&b);
+		fail_msg(
+		    "TUND_PROPERTY_SEED=%llu: %s, of the %zu packets above",
+		    (unsigned long long)seed, holds(&b), b.count);
+	}
+}
+
+static void
+hold_supers(void (*generate)(uint64_t, struct super *), super_property *holds)
+{
+	uint64_t seed = from_environment("TUND_PROPERTY_SEED", SEED_DEFAULT);
+	uint64_t count = from_environment("TUND_PROPERTY_COUNT", COUNT_DEFAULT);
+	struct super s;
+
+	for (; count > 0; count--, seed++) {
+		generate(seed, &s);
+		if (holds(&s) == NULL)
+			continue;
+		super_shrink(&s, holds);
+		super_print(&s);
+		fail_msg("TUND_PROPERTY_SEED=%llu: %s, of the frame above",
+		    (unsigned long long)seed, holds(&s));
+	}
+}
+
+static void
+split_of_coalesce_gives_the_burst_back(void **state)
+{
+	(void)state;
+	hold_bursts(split_of_coalesce_is_the_burst);
+}
+
+static void
+coalesce_is_what_the_reference_gives(void **state)
+{
+	(void)state;
+	hold_bursts(coalesces_as_the_reference);
+}
+
+static void
+every_superpacket_is_in_its_limits_and_true(void **state)
+{
+	(void)state;
+	hold_bursts(every_frame_is_true);
+}
+
+static void
+two_neighbours_merge_exactly_when_they_may(void **state)
+{
+	(void)state;
+	hold_bursts(neighbours_merge_when_they_may);
+}
+
+static void
+coalesce_of_split_gives_the_superpacket_back(void **state)
+{
+	(void)state;
+	hold_supers(super_generate, coalesce_of_split_is_the_superpacket);
+}
+
+static void
+split_of_any_superpacket_is_true_and_whole(void **state)
+{
+	(void)state;
+	hold_supers(super_generate_any, every_segment_is_true);
+	hold_supers(super_generate_any, splits_as_the_reference);
+}
+
+static void
+a_lying_header_does_what_the_reference_says(void **state)
+{
+	(void)state;
+	hold_supers(super_generate_lying, splits_as_the_reference);
+}
+
+/* ---- the generator itself ---- */
+
+/* Else the properties would hold for want of anything to merge. */
+static void
+the_generator_makes_what_may_be_merged_and_what_may_not(void **state)
+{
+	static struct burst b;
+	size_t merged = 0, alone = 0, dropped = 0, full = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		struct list in = {0}, frames = {0};
+		struct ref_layout l;
+
+		burst_generate(seed, &b);
+		burst_build(&b, &in);
+		ref_coalesce(&in, &frames);
+		for (size_t i = 0; i < in.count; i++)
+			dropped += !whole_packet(&in.items[i], &l);
+		for (size_t i = 0; i < frames.count; i++) {
+			const struct item *f = &frames.items[i];
+			bool gso = f->data[1] != GSO_NONE;
+
+			merged += gso;
+			alone += !gso;
+			full += gso && f->len > VNET_LEN + 60000;
+		}
+		list_clear(&in);
+		list_clear(&frames);
+	}
+	assert_true(merged > 500);
+	assert_true(alone > 500);
+	assert_true(dropped > 10);
+	assert_true(full > 10);
+}
+
+static void
+a_seed_gives_the_same_burst_again(void **state)
+{
+	static struct burst a, b, c;
+
+	(void)state;
+	burst_generate(7, &a);
+	burst_generate(7, &b);
+	burst_generate(8, &c);
+	assert_memory_equal(&a, &b, sizeof(a));
+	assert_memory_not_equal(&a, &c, sizeof(a));
+}
+
+static const char *
+has_not_two_syns(const struct burst *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		n += (b->pieces[i].spec.flags & TCP_SYN) != 0;
+	return n >= 2 ? "two SYNs" : NULL;
+}
+
+static void
+shrinking_leaves_what_fails_and_no_more(void **state)
+{
+	static struct burst b;
+
+	(void)state;
+	burst_generate(3, &b);
+	b.count = 60;
+	for (size_t i = 0; i < b.count; i++)
+		b.pieces[i].spec.flags =
+		    i % 25 == 5 ? TCP_SYN | TCP_ACK : TCP_ACK;
+	assert_non_null(has_not_two_syns(&b));
+	burst_shrink(&b, has_not_two_syns);
+	assert_int_equal(b.count, 2);
+	assert_non_null(has_not_two_syns(&b));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_seed_gives_the_same_burst_again),
+	    cmocka_unit_test(shrinking_leaves_what_fails_and_no_more),
+	    cmocka_unit_test(
+		the_generator_makes_what_may_be_merged_and_what_may_not),
+	    cmocka_unit_test(split_of_coalesce_gives_the_burst_back),
+	    cmocka_unit_test(coalesce_is_what_the_reference_gives),
+	    cmocka_unit_test(every_superpacket_is_in_its_limits_and_true),
+	    cmocka_unit_test(two_neighbours_merge_exactly_when_they_may),
+	    cmocka_unit_test(coalesce_of_split_gives_the_superpacket_back),
+	    cmocka_unit_test(split_of_any_superpacket_is_true_and_whole),
+	    cmocka_unit_test(a_lying_header_does_what_the_reference_says),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	csum_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
