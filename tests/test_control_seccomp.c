@@ -1,0 +1,249 @@
+#include "config.h"
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control/seccomp.h"
+
+/* The filter from inside: each of these runs in a child behind it. */
+static int pair[2];
+
+static void
+take_memory(void)
+{
+	free(malloc(1 << 20));
+}
+
+static void
+talk(void)
+{
+	char byte = 'x';
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (sendmsg(pair[0], &msg, MSG_NOSIGNAL) != 1 ||
+	    recvmsg(pair[1], &msg, 0) != 1 || writev(pair[0], &iov, 1) != 1 ||
+	    read(pair[1], &byte, 1) != 1)
+		_exit(2);
+}
+
+static void
+name_the_peer(void)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(pair[0], SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		_exit(2);
+}
+
+static void
+look_at_the_clock(void)
+{
+	struct timespec ts;
+
+	syscall(SYS_clock_gettime, CLOCK_REALTIME, &ts);
+}
+
+static void
+look_at_a_descriptor(void)
+{
+	struct stat st;
+
+	if (fstat(pair[0], &st) == -1)
+		_exit(2);
+}
+
+static void
+another_socket_option(void)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	getsockopt(pair[0], SOL_SOCKET, SO_TYPE, &type, &len);
+}
+
+static void
+executable_memory(void)
+{
+	mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	    0);
+}
+
+static void
+change_protection(void)
+{
+	/* a page that is there, so that only the filter can object */
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mprotect(p, 4096, PROT_READ | PROT_EXEC);
+}
+
+static void
+open_a_file(void)
+{
+	open("/etc/passwd", O_RDONLY);
+}
+
+static void
+look_at_a_file(void)
+{
+	struct stat st;
+
+	syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, 0);
+}
+
+static void
+make_a_socket(void)
+{
+	socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static void
+connect_somewhere(void)
+{
+	struct sockaddr sa = {.sa_family = AF_UNIX};
+
+	connect(pair[0], &sa, sizeof(sa));
+}
+
+static void
+start_a_process(void)
+{
+	if (fork() == 0)
+		_exit(0);
+}
+
+static void
+run_a_program(void)
+{
+	char *const none[] = {NULL};
+
+	execve("/bin/true", none, none);
+}
+
+static void
+signal_somebody(void)
+{
+	kill(getppid(), 0);
+}
+
+static void
+trace_somebody(void)
+{
+	syscall(SYS_ptrace, 0, 0, 0, 0);
+}
+
+static void
+become_root(void)
+{
+	syscall(SYS_setuid, 0);
+}
+
+static void
+control_a_device(void)
+{
+	syscall(SYS_ioctl, pair[0], 0x5401, 0);
+}
+
+static void
+duplicate(void)
+{
+	syscall(SYS_dup, pair[0]);
+}
+
+static const struct {
+	const char *name;
+	void (*call)(void);
+	int allowed;
+} calls[] = {
+    {"take memory", take_memory, 1},
+    {"talk", talk, 1},
+    {"name the peer", name_the_peer, 1},
+    {"look at the clock", look_at_the_clock, 1},
+    {"look at a descriptor", look_at_a_descriptor, 1},
+    {"another socket option", another_socket_option, 0},
+    {"executable memory", executable_memory, 0},
+    {"change protection", change_protection, 0},
+    {"open a file", open_a_file, 0},
+    {"look at a file", look_at_a_file, 0},
+    {"make a socket", make_a_socket, 0},
+    {"connect somewhere", connect_somewhere, 0},
+    {"start a process", start_a_process, 0},
+    {"run a program", run_a_program, 0},
+    {"signal somebody", signal_somebody, 0},
+    {"trace somebody", trace_somebody, 0},
+    {"become root", become_root, 0},
+    {"control a device", control_a_device, 0},
+    {"duplicate a descriptor", duplicate, 0},
+};
+
+static int
+run_filtered(void (*call)(void))
+{
+	const struct rlimit none = {0, 0};
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &none);
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+		    control_seccomp() == -1)
+			_exit(3);
+		call();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void
+the_filter_lets_through_what_is_needed_and_kills_the_rest(void **state)
+{
+	size_t i;
+	int status;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		status = run_filtered(calls[i].call);
+		if (calls[i].allowed
+			? !(WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			: !(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS))
+			fail_msg("%s: status %#x", calls[i].name, status);
+	}
+	close(pair[0]);
+	close(pair[1]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(
+		the_filter_lets_through_what_is_needed_and_kills_the_rest),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
