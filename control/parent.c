@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "control/events.h"
@@ -182,7 +183,7 @@ parent_on_close(const char *why, void *arg)
 {
 	(void)arg;
 	log_debug("channel to the parent: %s", why);
-	exit(0);
+	_exit(0);
 }
 
 void
