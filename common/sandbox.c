@@ -34,27 +34,7 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-#define SANDBOX_CHROOT "/run/tund/empty"
-
-static const char *const layer_names[SANDBOX_COUNT] = {
-    [SANDBOX_USER] = "user",
-    [SANDBOX_NAMESPACES] = "namespaces",
-    [SANDBOX_ROOT] = "root",
-    [SANDBOX_CAPABILITIES] = "capabilities",
-    [SANDBOX_PDEATHSIG] = "pdeathsig",
-    [SANDBOX_NO_NEW_PRIVS] = "no-new-privs",
-    [SANDBOX_NOT_DUMPABLE] = "not-dumpable",
-    [SANDBOX_MDWE] = "mdwe",
-    [SANDBOX_LANDLOCK] = "landlock",
-    [SANDBOX_RLIMITS] = "rlimits",
-    [SANDBOX_SECCOMP] = "seccomp",
-};
-
-const char *
-sandbox_layer_name(enum sandbox_layer l)
-{
-	return l < SANDBOX_COUNT ? layer_names[l] : "?";
-}
+#define SANDBOX_CHROOT TUND_RUNTIMEDIR "/empty"
 
 static int
 capabilities_set(uint64_t permitted)
@@ -121,8 +101,10 @@ map_users(const struct sandbox *s)
 	return write_file("/proc/self/uid_map", map);
 }
 
+static bool in_namespaces;
+
 static int
-layer_namespaces(const struct sandbox *s)
+make_namespaces(const struct sandbox *s)
 {
 	char map[64];
 
@@ -134,6 +116,16 @@ layer_namespaces(const struct sandbox *s)
 		return -1;
 	snprintf(map, sizeof(map), "%u %u 1", s->gid, s->gid);
 	return write_file("/proc/self/gid_map", map);
+}
+
+static int
+layer_namespaces(const struct sandbox *s)
+{
+	in_namespaces = make_namespaces(s) == 0;
+	if (in_namespaces)
+		return 0;
+	idmap_finish(&idmap); /* ends the helper */
+	return -1;
 }
 
 /* In our own mount namespace: a tmpfs with nothing in it becomes the root. */
@@ -168,10 +160,18 @@ root_chroot(void)
 }
 
 static int
-layer_capabilities(void)
+layer_root(const struct sandbox *s)
+{
+	(void)s;
+	return in_namespaces ? root_pivot() : root_chroot();
+}
+
+static int
+layer_capabilities(const struct sandbox *s)
 {
 	int cap;
 
+	(void)s;
 	/*
 	 * In the namespace of our own we have CAP_SETPCAP and can empty the
 	 * bounding set; without one it was the parent that bounded us.
@@ -210,7 +210,7 @@ static const struct {
 };
 
 static int
-layer_landlock(void)
+layer_landlock(const struct sandbox *s)
 {
 	struct {
 		uint64_t fs;
@@ -221,6 +221,7 @@ layer_landlock(void)
 	int fd;
 	long abi, r;
 
+	(void)s;
 	abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
 	    LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi < 0)
@@ -260,66 +261,75 @@ layer_rlimits(const struct sandbox *s)
 	return setrlimit(RLIMIT_NOFILE, &files);
 }
 
+static int
+layer_no_new_privs(const struct sandbox *s)
+{
+	(void)s;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int
+layer_not_dumpable(const struct sandbox *s)
+{
+	(void)s;
+	return prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int
+layer_mdwe(const struct sandbox *s)
+{
+	(void)s;
+	return prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
+}
+
+static int
+layer_seccomp(const struct sandbox *s)
+{
+	return s->seccomp();
+}
+
+/* In the order in which they are applied: each needs those before it. */
+static const struct {
+	const char *name;
+	int (*apply)(const struct sandbox *);
+} layers[SANDBOX_COUNT] = {
+    [SANDBOX_USER] = {"user", layer_user},
+    [SANDBOX_NAMESPACES] = {"namespaces", layer_namespaces},
+    [SANDBOX_ROOT] = {"root", layer_root},
+    [SANDBOX_CAPABILITIES] = {"capabilities", layer_capabilities},
+    [SANDBOX_PDEATHSIG] = {"pdeathsig", layer_pdeathsig},
+    [SANDBOX_NO_NEW_PRIVS] = {"no-new-privs", layer_no_new_privs},
+    [SANDBOX_NOT_DUMPABLE] = {"not-dumpable", layer_not_dumpable},
+    [SANDBOX_MDWE] = {"mdwe", layer_mdwe},
+    [SANDBOX_LANDLOCK] = {"landlock", layer_landlock},
+    [SANDBOX_RLIMITS] = {"rlimits", layer_rlimits},
+    [SANDBOX_SECCOMP] = {"seccomp", layer_seccomp},
+};
+
+const char *
+sandbox_layer_name(enum sandbox_layer l)
+{
+	return l < SANDBOX_COUNT ? layers[l].name : "?";
+}
+
 void
 sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 {
 	uint32_t required =
 	    s->strict ? SANDBOX_BIT(SANDBOX_COUNT) - 1 : SANDBOX_REQUIRED;
-	bool namespaces = false;
-	int layer, r;
+	int layer;
 
 	*applied = *missing = 0;
 	if (s->see_users && idmap_start(&idmap, s->uid) == -1)
 		log_warn("no helper for the user map");
 	for (layer = 0; layer < SANDBOX_COUNT; layer++) {
-		switch ((enum sandbox_layer)layer) {
-		case SANDBOX_USER:
-			r = layer_user(s);
-			break;
-		case SANDBOX_NAMESPACES:
-			r = layer_namespaces(s);
-			namespaces = r == 0;
-			if (!namespaces)
-				idmap_finish(&idmap); /* ends the helper */
-			break;
-		case SANDBOX_ROOT:
-			r = namespaces ? root_pivot() : root_chroot();
-			break;
-		case SANDBOX_CAPABILITIES:
-			r = layer_capabilities();
-			break;
-		case SANDBOX_PDEATHSIG:
-			r = layer_pdeathsig(s);
-			break;
-		case SANDBOX_NO_NEW_PRIVS:
-			r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-			break;
-		case SANDBOX_NOT_DUMPABLE:
-			r = prctl(PR_SET_DUMPABLE, 0);
-			break;
-		case SANDBOX_MDWE:
-			r = prctl(
-			    PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
-			break;
-		case SANDBOX_LANDLOCK:
-			r = layer_landlock();
-			break;
-		case SANDBOX_RLIMITS:
-			r = layer_rlimits(s);
-			break;
-		case SANDBOX_SECCOMP:
-			r = s->seccomp();
-			break;
-		default:
-			r = -1;
-		}
-		if (r == 0) {
+		if (layers[layer].apply(s) == 0) {
 			*applied |= SANDBOX_BIT(layer);
 			continue;
 		}
 		*missing |= SANDBOX_BIT(layer);
 		if (required & SANDBOX_BIT(layer))
 			fatal("sandbox layer \"%s\" cannot be had",
-			    layer_names[layer]);
+			    layers[layer].name);
 	}
 }

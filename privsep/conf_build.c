@@ -496,13 +496,14 @@ build_listen_is_free(struct conf_build *b, struct conf_where where,
     enum conf_setting setting, const struct endpoint *e)
 {
 	const struct build_interface *i;
-	const struct endpoint *other;
 	char text[ENDPOINT_STRLEN];
 
 	TAILQ_FOREACH (i, &b->interfaces, entry) {
-		other = setting == SETTING_LISTEN4 ? &i->conf->listen4
-						   : &i->conf->listen6;
-		if (i == b->interface || !endpoint_equal(other, e))
+		if (i == b->interface ||
+		    !endpoint_equal(setting == SETTING_LISTEN4
+					? &i->conf->listen4
+					: &i->conf->listen6,
+			e))
 			continue;
 		conf_error(b->errors, where,
 		    "interface \"%s\" listens on %s already (%s); choose "

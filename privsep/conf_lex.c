@@ -316,8 +316,9 @@ conf_lex_define(struct conf_lex *lex, struct conf_where where, const char *name,
 	struct lex_macro *m;
 	const char *p;
 
-	for (p = name; lex_is_macro_char((unsigned char)*p); p++)
-		continue;
+	p = name;
+	while (lex_is_macro_char((unsigned char)*p))
+		p++;
 	if (p == name || *p != '\0') {
 		conf_error(lex->errors, where,
 		    "\"%s\" cannot name a macro; use letters, digits and _",
@@ -454,6 +455,7 @@ lex_word(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 		lex_put(lex, lex_get(s));
 	t->kind = CONF_TOKEN_WORD;
 	t->text = conf_lex_keep(lex, lex->buf, lex->len);
+	t->assigned = lex_skip(s) == '=';
 }
 
 static void

@@ -45,7 +45,6 @@ struct queue {
 	int counters_fd;
 	uint32_t generation_done; /* peers table that the worker has */
 	size_t prefix_room;	  /* that the worker was started with */
-	bool tun_gone;		  /* it told us so before it ended */
 };
 
 struct iface {

@@ -15,32 +15,26 @@
  * another way, because they are asked while a message is being read.
  */
 #include <sys/queue.h>
-#include <sys/socket.h>
 
-#include <linux/if_addr.h>
-#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 #include <errno.h>
 #include <event2/event.h>
-#include <libmnl/libmnl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "privsep/link.h"
+#include "privsep/link_look.h"
 #include "privsep/link_msg.h"
 #include "privsep/netns.h"
 #include "privsep/nlsock.h"
-#include "privsep/tun.h"
 
 #define LINK_GROUPS                                              \
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | \
 	    1u << (RTNLGRP_NSID - 1))
 #define LINK_BUDGET 256 /* datagrams in one turn of the loop */
-#define LINK_TRIES 4
 
 struct link_entry {
 	TAILQ_ENTRY(link_entry) entry;
@@ -62,8 +56,6 @@ struct link_notice {
 TAILQ_HEAD(link_notices, link_notice);
 
 struct link_monitor {
-	struct nlsock *told;
-	struct nlsock *asked; /* questions about namespaces */
 	struct event *readable;
 	struct event *tick;
 	link_on_change *on_change;
@@ -71,19 +63,9 @@ struct link_monitor {
 	struct link_entries entries;
 	struct link_notices notices;
 	uint64_t serial;
-	int home;	 /* our namespace, -1 where it cannot be had */
-	int32_t home_id; /* the number that it may have for itself */
-	/* The entry that is being looked at, and what was found so far. */
-	struct link_entry *looked;
-	struct link_state *found;
-	bool again;
-};
-
-enum found {
-	FOUND,
-	FOUND_GONE,
-	FOUND_UNSURE, /* alive, in a place where we may not ask */
-	FOUND_AGAIN,  /* it changed meanwhile */
+	int32_t home_id; /* the number that our namespace may have for itself */
+	struct link_look look;
+	struct link_entry *looked; /* the entry that look is about, or NULL */
 };
 
 const char *
@@ -157,7 +139,7 @@ settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 {
 	now->seen_up = now->seen_up || now->up;
 	if (e == m->looked) {
-		*m->found = *now;
+		*m->look.found = *now;
 		return;
 	}
 	if (e->state.known)
@@ -169,7 +151,7 @@ settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 static const struct link_state *
 current(const struct link_monitor *m, const struct link_entry *e)
 {
-	return e == m->looked ? m->found : &e->state;
+	return e == m->looked ? m->look.found : &e->state;
 }
 
 static struct link_entry *
@@ -229,7 +211,7 @@ on_dellink(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
 	    (e = find(m, nsid, msg.ifindex)) == NULL)
 		return;
 	if (e == m->looked)
-		m->again = true;
+		m->look.again = true;
 	now = *current(m, e);
 	if (msg.moved && now.nsid == LINK_NSID_HOME) {
 		now.nsid = msg.new_nsid;
@@ -274,7 +256,8 @@ on_address(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
 static void
 learn_home_id(struct link_monitor *m)
 {
-	if (m->home == -1 || netns_get_id(m->asked, m->home, &m->home_id) == -1)
+	if (m->look.home == -1 ||
+	    netns_get_id(m->look.asked, m->look.home, &m->home_id) == -1)
 		m->home_id = LINK_NSID_UNKNOWN;
 }
 
@@ -317,187 +300,28 @@ mark_stale(struct link_monitor *m)
 		e->stale = true;
 }
 
-/* An answer to a question about the link that is looked at. */
-static void
-on_link_answer(const struct nlmsghdr *h, int nsid, void *arg)
-{
-	struct link_monitor *m = arg;
-	struct link_message msg;
-
-	(void)nsid;
-	if (h->nlmsg_type == RTM_NEWLINK && link_parse(h, &msg) == 0)
-		link_apply(&msg, m->found);
-}
-
-static void
-on_address_answer(const struct nlmsghdr *h, int nsid, void *arg)
-{
-	struct link_monitor *m = arg;
-
-	(void)nsid;
-	if (h->nlmsg_type == RTM_NEWADDR)
-		on_address(m, h, m->found->nsid);
-}
-
-/* By name where the tun gave us today's, for the ifindex may be another. */
-static int
-ask_link(struct link_monitor *m, bool by_name)
-{
-	struct nlsock_request rq;
-	struct ifinfomsg *info;
-
-	nlsock_request(&rq, RTM_GETLINK, 0);
-	info = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*info));
-	if (by_name)
-		mnl_attr_put_strz(&rq.header, IFLA_IFNAME, m->found->name);
-	else
-		info->ifi_index = (int)m->found->ifindex;
-	if (m->found->nsid >= 0)
-		mnl_attr_put_u32(
-		    &rq.header, IFLA_TARGET_NETNSID, (uint32_t)m->found->nsid);
-	return nlsock_call(m->told, &rq, on_link_answer, m);
-}
-
-static int
-ask_addresses(struct link_monitor *m, uint8_t family)
-{
-	struct nlsock_request rq;
-	struct ifaddrmsg *ifa;
-
-	nlsock_request(&rq, RTM_GETADDR, NLM_F_DUMP);
-	ifa = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*ifa));
-	ifa->ifa_family = family;
-	ifa->ifa_index = m->found->ifindex;
-	if (m->found->nsid >= 0)
-		mnl_attr_put_u32(
-		    &rq.header, IFA_TARGET_NETNSID, (uint32_t)m->found->nsid);
-	return nlsock_call(m->told, &rq, on_address_answer, m);
-}
-
-/* Name and namespace as the tun descriptor tells them. */
-static enum found
-locate(struct link_monitor *m, int tun_fd, struct link_state *found)
-{
-	int32_t nsid;
-	int netns;
-
-	if (tun_fd == -1)
-		return found->nsid == LINK_NSID_UNKNOWN ? FOUND_UNSURE : FOUND;
-	if (tun_name(tun_fd, found->name) == -1)
-		return errno == EBADFD ? FOUND_GONE : FOUND_UNSURE;
-	netns = netns_of_tun(tun_fd);
-	if (netns == -1 || m->home == -1) {
-		if (netns != -1)
-			close(netns);
-		return found->nsid == LINK_NSID_UNKNOWN ? FOUND_UNSURE : FOUND;
-	}
-	if (netns_equal(netns, m->home) == 1)
-		found->nsid = LINK_NSID_HOME;
-	else if (netns_need_id(m->asked, netns, &nsid) == 0)
-		found->nsid = nsid;
-	else
-		found->nsid = LINK_NSID_UNKNOWN;
-	close(netns);
-	return found->nsid == LINK_NSID_UNKNOWN ? FOUND_UNSURE : FOUND;
-}
-
-/* The kernel lets us poll for POLLOUT exactly while the link is up. */
-static enum found
-poll_tun(int tun_fd, struct link_state *found)
-{
-	struct pollfd p = {.fd = tun_fd, .events = POLLOUT};
-
-	if (tun_fd == -1 || poll(&p, 1, 0) == -1)
-		return FOUND_UNSURE;
-	if (p.revents & (POLLERR | POLLNVAL))
-		return FOUND_GONE;
-	found->up = (p.revents & POLLOUT) != 0;
-	found->running = found->up;
-	return FOUND;
-}
-
-static enum found
-ask(struct link_monitor *m, const struct link_entry *e)
-{
-	const bool by_name = e->tun_fd != -1 && m->found->name[0] != '\0';
-
-	m->found->address_count = 0;
-	memset(m->found->addresses, 0, sizeof(m->found->addresses));
-	if (ask_link(m, by_name) == 0 && ask_addresses(m, AF_INET) == 0 &&
-	    ask_addresses(m, AF_INET6) == 0)
-		return m->again ? FOUND_AGAIN : FOUND;
-	switch (errno) {
-	case ENODEV:
-		return e->tun_fd == -1 ? FOUND_GONE : FOUND_AGAIN;
-	case EPERM:
-	case EACCES:
-	case EOPNOTSUPP:
-		return FOUND_UNSURE;
-	case ENOBUFS:
-		/* Others may have lost something, too. */
-		mark_stale(m);
-		return FOUND_AGAIN;
-	default:
-		return FOUND_AGAIN;
-	}
-}
-
-/* Where we may not ask, the descriptor says up or down, and the name. */
-static enum found
-look_by_tun(const struct link_entry *e, struct link_state *found)
-{
-	memcpy(found->addresses, e->state.addresses, sizeof(found->addresses));
-	found->address_count = e->state.address_count;
-	if (e->tun_fd == -1)
-		return FOUND_UNSURE;
-	return poll_tun(e->tun_fd, found);
-}
-
-/* Looks until the answers hold together; FOUND, FOUND_GONE, or neither. */
-static enum found
-look(struct link_monitor *m, const struct link_entry *e)
-{
-	enum found where = FOUND_AGAIN;
-	int tries;
-
-	for (tries = 0; where == FOUND_AGAIN && tries < LINK_TRIES; tries++) {
-		m->again = false;
-		errno = 0;
-		where = locate(m, e->tun_fd, m->found);
-		if (where == FOUND)
-			where = ask(m, e);
-	}
-	/* It is alive, and not where we ask. */
-	if (where == FOUND_AGAIN && errno == ENODEV) {
-		if (m->found->nsid == LINK_NSID_HOME)
-			m->found->nsid = LINK_NSID_UNKNOWN;
-		where = FOUND_UNSURE;
-	}
-	if (where == FOUND_UNSURE)
-		where = look_by_tun(e, m->found);
-	return where;
-}
-
 static int
 look_again(struct link_monitor *m, struct link_entry *e)
 {
 	struct link_state found = e->state;
-	enum found where;
+	enum link_found where;
 
+	m->look.found = &found;
+	m->look.lost = false;
 	m->looked = e;
-	m->found = &found;
-	where = look(m, e);
+	where = link_look(&m->look, e->tun_fd);
 	m->looked = NULL;
-	m->found = NULL;
-	/* What changed too fast is looked at again in a second. */
-	e->stale = where == FOUND_AGAIN;
-	if (where == FOUND_GONE)
+	if (m->look.lost)
+		mark_stale(m);
+	/* What changes too fast is looked at again in a second. */
+	e->stale = where == LINK_FOUND_AGAIN;
+	if (where == LINK_FOUND_GONE)
 		set_gone(&found);
-	if (where == FOUND || where == FOUND_GONE)
+	if (where == LINK_FOUND || where == LINK_FOUND_GONE)
 		settle(m, e, &found);
-	if (where == FOUND)
+	if (where == LINK_FOUND)
 		return 0;
-	errno = where == FOUND_AGAIN ? EAGAIN : ENODEV;
+	errno = where == LINK_FOUND_AGAIN ? EAGAIN : ENODEV;
 	return -1;
 }
 
@@ -558,7 +382,7 @@ on_lost(struct link_monitor *m)
 {
 	log_debug("netlink messages were lost: reading the links again");
 	/* What still waits is older than what was lost. */
-	nlsock_discard(m->told);
+	nlsock_discard(m->look.told);
 	learn_home_id(m);
 	mark_stale(m);
 }
@@ -570,7 +394,7 @@ pump(struct link_monitor *m)
 	int i, n = 1;
 
 	for (i = 0; i < LINK_BUDGET && n != 0; i++) {
-		n = nlsock_read(m->told);
+		n = nlsock_read(m->look.told);
 		if (n == -1)
 			on_lost(m);
 		look_at_stale(m);
@@ -619,16 +443,16 @@ link_monitor_open(struct event_base *base, link_on_change *on_change, void *arg)
 	TAILQ_INIT(&m->notices);
 	m->on_change = on_change;
 	m->arg = arg;
-	m->home = -1;
-	m->told = nlsock_open(LINK_GROUPS, on_told, m);
-	m->asked = nlsock_open(0, NULL, NULL);
-	if (m->told == NULL || m->asked == NULL)
+	m->look.home = -1;
+	m->look.told = nlsock_open(LINK_GROUPS, on_told, m);
+	m->look.asked = nlsock_open(0, NULL, NULL);
+	if (m->look.told == NULL || m->look.asked == NULL)
 		goto fail;
-	m->home = netns_of_socket(nlsock_fd(m->told));
+	m->look.home = netns_of_socket(nlsock_fd(m->look.told));
 	learn_home_id(m);
 	errno = ENOMEM;
-	m->readable = event_new(
-	    base, nlsock_fd(m->told), EV_READ | EV_PERSIST, on_readable, m);
+	m->readable = event_new(base, nlsock_fd(m->look.told),
+	    EV_READ | EV_PERSIST, on_readable, m);
 	m->tick = evtimer_new(base, on_tick, m);
 	if (m->readable == NULL || m->tick == NULL ||
 	    event_add(m->readable, NULL) == -1)
@@ -661,10 +485,10 @@ link_monitor_close(struct link_monitor *m)
 		event_free(m->readable);
 	if (m->tick != NULL)
 		event_free(m->tick);
-	if (m->home != -1)
-		close(m->home);
-	nlsock_close(m->told);
-	nlsock_close(m->asked);
+	if (m->look.home != -1)
+		close(m->look.home);
+	nlsock_close(m->look.told);
+	nlsock_close(m->look.asked);
 	free(m);
 }
 
@@ -717,12 +541,12 @@ void
 link_monitor_feed(
     struct link_monitor *m, const void *bytes, size_t len, int nsid)
 {
-	nlsock_feed(m->told, bytes, len, nsid);
+	nlsock_feed(m->look.told, bytes, len, nsid);
 	tell(m);
 }
 
 int
 link_monitor_fd(const struct link_monitor *m)
 {
-	return nlsock_fd(m->told);
+	return nlsock_fd(m->look.told);
 }

@@ -7,6 +7,8 @@
 #include "privsep/iface.h"
 #include "privsep/links.h"
 
+#define GONE_TICKS 3
+
 /* What an event tells: the new values. */
 static json_t *
 fields_up(const struct link_state *now, const struct link_state *before)
@@ -120,9 +122,20 @@ make_again(struct daemon *d, struct iface *ifc)
 	struct iface *anew;
 	char why[256];
 
-	iface_stop(ifc);
-	if (ifc->conf->device == CONF_DEVICE_FD)
+	/* the worker may know before rtnetlink: let the event be told first */
+	if (ifc->gone_ticks++ < GONE_TICKS && ifc->link != NULL &&
+	    !ifc->link->deleted)
 		return;
+	iface_stop(ifc);
+	if (ifc->conf->device == CONF_DEVICE_FD) {
+		if (ifc->gone_ticks <= GONE_TICKS + 1)
+			log_warnx("%s is deleted, and an inherited "
+				  "descriptor cannot be had again: restart "
+				  "tund with a new one",
+			    iface_name(ifc));
+		ifc->gone_ticks = GONE_TICKS + 1;
+		return;
+	}
 	anew = iface_open(d, ifc->conf, why, sizeof(why));
 	if (anew == NULL) {
 		log_debug("%s", why);

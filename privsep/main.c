@@ -293,10 +293,12 @@ main(int argc, char **argv)
 		fatalx("tund needs root to open /dev/net/tun; its workers "
 		       "then run as \"%s\"",
 		    d.conf->user);
-	d.conf_path = o.path;
+	/* daemon(3) changes the directory, and a reload reads it again */
+	if ((d.conf_path = realpath(o.path, NULL)) == NULL ||
+	    (d.libexec = realpath(o.libexec, NULL)) == NULL)
+		fatal("%s", d.conf_path == NULL ? o.path : o.libexec);
 	d.macros = o.macros;
 	d.macro_count = o.macro_count;
-	d.libexec = o.libexec;
 	d.log_level[PROCESS_PARENT] = d.log_level[PROCESS_WORKER] =
 	    d.log_level[PROCESS_CONTROL] = log_get_level();
 	find_user(d.conf->user, &d.uid, &d.gid);

@@ -273,11 +273,13 @@ nlsock_read(struct nlsock *s)
 void
 nlsock_discard(struct nlsock *s)
 {
+	ssize_t n;
 	int nsid;
 
 	/* An overrun is reported once, and before what still waits. */
-	while (receive(s, &nsid) != -1 || errno == ENOBUFS)
-		continue;
+	do
+		n = receive(s, &nsid);
+	while (n != -1 || errno == ENOBUFS);
 }
 
 void

@@ -281,14 +281,24 @@ keyword_compare(const void *text, const void *row)
 	return strcmp(text, ((const struct keyword *)row)->text);
 }
 
+/*
+ * Only in "word =" may the words that do not begin statements name macros:
+ * port = 6080 is too natural to be refused, and user = "x" too easily meant
+ * to be a setting.
+ */
 static const struct keyword *
 keyword_find(const struct conf_token *t)
 {
+	const struct keyword *k;
+
 	if (t->kind != CONF_TOKEN_WORD)
 		return NULL;
-	return bsearch(t->text, keywords,
-	    sizeof(keywords) / sizeof(keywords[0]), sizeof(keywords[0]),
-	    keyword_compare);
+	k = bsearch(t->text, keywords, sizeof(keywords) / sizeof(keywords[0]),
+	    sizeof(keywords[0]), keyword_compare);
+	if (k != NULL && t->assigned && k->block == NULL &&
+	    k->token != INCLUDE)
+		return NULL;
+	return k;
 }
 
 /* The values of a macro, with a blank between them. */
@@ -423,21 +433,34 @@ begins_statement(const yypcontext_t *context)
 	return expects(context, YYSYMBOL_INCLUDE);
 }
 
+/* A keyword or another word where a statement of this block could begin. */
 static void
 report_misplaced(struct parser *p, const struct keyword *k)
 {
-	if (k->block == NULL)
-		conf_error(&p->errors, p->token.where,
-		    "\"%s\" does not begin a statement", k->text);
+	struct conf_where where = p->token.where;
+	const char *text = p->token.text;
+
+	if (p->token.assigned && k != NULL)
+		conf_error(&p->errors, where,
+		    "\"%s\" is a keyword and cannot name a macro", text);
+	else if (p->token.assigned)
+		conf_error(&p->errors, where,
+		    "macro \"%s\" must be defined outside the blocks", text);
+	else if (p->token.kind == CONF_TOKEN_PUNCT)
+		conf_error(&p->errors, where, "unexpected \"%s\"", text);
+	else if (k == NULL)
+		conf_error(&p->errors, where, "unknown keyword \"%s\"", text);
+	else if (k->block == NULL)
+		conf_error(&p->errors, where,
+		    "\"%s\" does not begin a statement", text);
 	else if (k->block[0] == '\0')
-		conf_error(&p->errors, p->token.where,
+		conf_error(&p->errors, where,
 		    "\"%s\" cannot stand inside a block; is a \"}\" missing "
 		    "before it?",
-		    k->text);
+		    text);
 	else
-		conf_error(&p->errors, p->token.where,
-		    "\"%s\" belongs into the block of %s", k->text,
-		    k->block);
+		conf_error(&p->errors, where,
+		    "\"%s\" belongs into the block of %s", text, k->block);
 }
 
 static void
@@ -462,16 +485,9 @@ report_syntax(const yypcontext_t *context, struct parser *p)
 {
 	const struct keyword *k = keyword_find(&p->token);
 	const char *text = p->token.text;
-	bool is_assignment = text[0] == '=' && keyword_find(&p->before) != NULL;
 
-	if (begins_statement(context) && k != NULL)
+	if (begins_statement(context))
 		report_misplaced(p, k);
-	else if (begins_statement(context))
-		conf_error(&p->errors, p->token.where,
-		    p->token.kind == CONF_TOKEN_PUNCT
-			? "unexpected \"%s\""
-			: "unknown keyword \"%s\"",
-		    text);
 	else if (expects(context, YYSYMBOL_ASSIGN))
 		conf_error(&p->errors, p->before.where,
 		    "unknown keyword \"%s\"", p->before.text);
@@ -479,7 +495,7 @@ report_syntax(const yypcontext_t *context, struct parser *p)
 		conf_error(&p->errors, p->token.where,
 		    "\"%s\" is a keyword; as a value it must stand in quotes",
 		    text);
-	else if (is_assignment)
+	else if (p->before.assigned)
 		conf_error(&p->errors, p->before.where,
 		    "\"%s\" is a keyword and cannot name a macro",
 		    p->before.text);

@@ -11,6 +11,8 @@
 #include "privsep/reload.h"
 #include "privsep/state.h"
 
+#define CHANGES_TOLD 16 /* in an event */
+
 /*
  * A reload in progress.  Order: what may fail is done first (open the new
  * interfaces, update the kept ones), and undone when it does; then what is no
@@ -220,6 +222,23 @@ apply(struct reload *r)
 	return 0;
 }
 
+/* As many changes as an event has room for. */
+static json_t *
+first_changes(const json_t *changes)
+{
+	json_t *list = json_array();
+	char line[64];
+	size_t i, n = json_array_size(changes);
+
+	for (i = 0; i < n && i < CHANGES_TOLD; i++)
+		json_array_append(list, json_array_get(changes, i));
+	if (i < n) {
+		snprintf(line, sizeof(line), "and %zu more", n - i);
+		json_array_append_new(list, json_string(line));
+	}
+	return list;
+}
+
 static json_t *
 refusal(const struct reload *r)
 {
@@ -252,8 +271,8 @@ reload(struct daemon *d, bool dry, json_t **result)
 		log_info("configuration reloaded: %zu changes",
 		    json_array_size(r.changes));
 		events_publish(d, "config.reloaded", NULL,
-		    json_pack("{s:i, s:O}", "generation", (int)d->generation,
-			"changes", r.changes));
+		    json_pack("{s:i, s:o}", "generation", (int)d->generation,
+			"changes", first_changes(r.changes)));
 	}
 	json_decref(r.changes);
 	return 0;

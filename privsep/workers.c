@@ -150,8 +150,12 @@ workers_on_message(struct proc *p, struct imsg *m, void *arg)
 	case MSG_OFFLOAD_OFF:
 		return worker_on_offload_off(q, m);
 	case MSG_TUN_GONE:
-		q->tun_gone = true;
-		return msg_read_empty(m);
+		if (msg_read_empty(m) == -1)
+			return -1;
+		/* no use in a new one before there is a new device */
+		q->iface->gone = true;
+		proc_stop(p);
+		return 0;
 	}
 	return -1;
 }
@@ -161,8 +165,6 @@ workers_on_exited(struct proc *p, const char *why, void *arg)
 {
 	struct queue *q = arg;
 
-	if (q->tun_gone)
-		q->iface->gone = true;
 	events_publish(q->iface->daemon, "worker.exited", q->iface,
 	    json_pack("{s:i, s:i, s:s}", "queue", (int)q->number, "pid",
 		(int)p->pid, "reason", why));
