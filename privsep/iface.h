@@ -56,6 +56,7 @@ struct iface {
 	uint32_t ifindex;	       /* 0: not monitored */
 	const struct link_state *link; /* NULL: not monitored */
 	bool gone;		       /* deleted under us: to be made again */
+	unsigned int gone_ticks;       /* seconds since then */
 	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
 	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
 	uint32_t granted; /* by this kernel and device */
