@@ -21,6 +21,7 @@ enum conf_token_kind {
 struct conf_token {
 	enum conf_token_kind kind;
 	const char *text;	 /* lives as long as the lexer */
+	bool assigned;		 /* a word with "=" behind it */
 	struct conf_where where; /* its file name too */
 };
 

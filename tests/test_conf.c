@@ -506,15 +506,15 @@ macros_stand_for_words_and_lists(void **state)
 	const struct conf_peer *p;
 
 	(void)state;
-	conf = parse("port_1 = 6080\n"
+	conf = parse("port = 6080\n"
 		     "host = 192.0.2.1\n"
 		     "name = 'not used'\n"
 		     "name = '\"mtu\"' # a later one holds\n"
-		     "there = $host \"port\" $port_1\n"
+		     "there = $host \"port\" $port\n"
 		     "nets = \"{ 10.0.0.0/8, fd00::/8 }\"\n"
 		     "none = \"\"\n"
 		     "interface tun0 {\n"
-		     "	listen udp on 0.0.0.0 port $port_1\n"
+		     "	listen udp on 0.0.0.0 port $port\n"
 		     "	$none\n"
 		     "	peer $name { endpoint $there allow $nets }\n"
 		     "	peer \"$name\" { endpoint $host port 1 } }\n");
