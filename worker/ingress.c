@@ -17,6 +17,7 @@
  */
 #define INGRESS_DEPTH_RUNS 4
 #define INGRESS_DEPTH_SINGLE UDP_RX_MESSAGES
+#define DRAIN_TURNS_MAX 1024
 #define INGRESS_RUN_BYTES 8192 /* an average message above is a run */
 
 struct ingress {
@@ -174,10 +175,15 @@ void
 ingress_drain(struct worker *w, struct peer *p)
 {
 	struct ingress *in = w->ingress;
-	size_t i, n;
+	size_t i, n, turn;
 
-	while ((n = udp_receive(w, p, &in->rx, UDP_RX_MESSAGES)) > 0)
+	/* the parent's filter keeps more from coming; be sure to end */
+	for (turn = 0; turn < DRAIN_TURNS_MAX; turn++) {
+		n = udp_receive(w, p, &in->rx, UDP_RX_MESSAGES);
 		for (i = 0; i < n; i++)
 			if (udp_message(w, p, &in->rx, i).len > 0)
 				drop(w, p, COUNTER_RX_DROP_NO_PEER);
+		if (n == 0)
+			break;
+	}
 }
