@@ -15,6 +15,7 @@
 #include "control/dispatch.h"
 #include "control/events.h"
 #include "control/limits.h"
+#include "control/line.h"
 #include "ipc/jsonrpc.h"
 #include "ipc/limits.h"
 
@@ -45,7 +46,8 @@ struct client {
 	struct subscriber *subscriber;
 };
 
-static TAILQ_HEAD(, client) clients = TAILQ_HEAD_INITIALIZER(clients);
+static TAILQ_HEAD(client_list, client) clients = TAILQ_HEAD_INITIALIZER(
+    clients);
 static struct event_base *clients_base;
 static struct event *clients_sweeper;
 static uint64_t clients_serial;
@@ -374,59 +376,12 @@ client_output_begins(struct client *c)
 		c->progress = now();
 }
 
-static int
-dump_to_evbuffer(const char *text, size_t len, void *arg)
-{
-	struct evbuffer *b = arg;
-
-	if (evbuffer_get_length(b) + len > CLIENT_ANSWER_MAX)
-		return -1;
-	return evbuffer_add(b, text, len);
-}
-
-static void
-client_send_too_large(struct client *c, json_t *line)
-{
-	static const char text[] =
-	    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32603,"
-	    "\"message\":\"memory is short\",\"data\":{\"class\":\"internal\","
-	    "\"hint\":\"try again\"}}}\n";
-	struct jsonrpc_error error;
-	json_t *answer;
-	char *dump;
-
-	jsonrpc_fail(&error, JSONRPC_TOO_LARGE,
-	    "ask for one interface at a time",
-	    "an answer of more than %d bytes", CLIENT_ANSWER_MAX);
-	answer = jsonrpc_error(json_object_get(line, "id"), &error);
-	dump = json_dumps(answer, JSON_COMPACT);
-	if (dump != NULL) {
-		client_send_text(c, dump, strlen(dump));
-		client_send_text(c, "\n", 1);
-	} else {
-		client_send_text(c, text, sizeof(text) - 1);
-	}
-	free(dump);
-	json_decref(answer);
-}
-
 void
 client_send(struct client *c, json_t *line)
 {
-	struct evbuffer *b = evbuffer_new();
-
 	client_output_begins(c);
-	if (b != NULL && line != NULL &&
-	    json_dump_callback(line, dump_to_evbuffer, b, JSON_COMPACT) == 0 &&
-	    evbuffer_add(b, "\n", 1) == 0) {
-		evbuffer_add_buffer(c->out, b);
-		event_add(c->turn, &soon);
-	} else {
-		client_send_too_large(c, line);
-	}
-	if (b != NULL)
-		evbuffer_free(b);
-	json_decref(line);
+	line_write(c->out, line);
+	event_add(c->turn, &soon);
 }
 
 void

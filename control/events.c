@@ -25,9 +25,10 @@ struct recent {
 	char line[];
 };
 
-static TAILQ_HEAD(, subscriber) subscribers = TAILQ_HEAD_INITIALIZER(
-    subscribers);
-static STAILQ_HEAD(, recent) recents = STAILQ_HEAD_INITIALIZER(recents);
+static TAILQ_HEAD(subscriber_list,
+    subscriber) subscribers = TAILQ_HEAD_INITIALIZER(subscribers);
+static STAILQ_HEAD(recent_list, recent) recents = STAILQ_HEAD_INITIALIZER(
+    recents);
 static unsigned int recents_number;
 static json_int_t events_last;	/* sequence of the newest */
 static json_int_t events_shown; /* by the published state */

@@ -28,7 +28,7 @@ parent_log(enum log_level level, const char *text)
 	} line = {.level = level};
 	size_t i;
 
-	for (i = 0; text[i] != '\0' && i < sizeof(line.text); i++)
+	for (i = 0; i < sizeof(line.text) && text[i] != '\0'; i++)
 		line.text[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
 	(void)!imsg_send(
 	    PARENT_FD, MSG_LOG, 0, &line, sizeof(line.level) + i, -1);
@@ -46,15 +46,8 @@ parent_check(void)
 }
 
 /* Each message before the start comes once, in this order. */
-static const struct {
-	uint32_t type;
-	int id; /* -1: any */
-} start_order[] = {
-    {MSG_CONTROL_CONFIG, -1},
-    {MSG_CONTROL_LISTEN, -1},
-    {MSG_CONTROL_LISTEN, -1},
-    {MSG_CONTROL_START, -1},
-};
+static const uint32_t start_order[] = {MSG_CONTROL_CONFIG, MSG_CONTROL_LISTEN,
+    MSG_CONTROL_LISTEN, MSG_CONTROL_START};
 
 static int
 start_take(struct parent_start *s, struct imsg *m)
@@ -87,8 +80,7 @@ parent_receive_start(struct parent_start *s)
 			exit(1);
 		if (r == -1)
 			fatal("the parent cannot be read");
-		if (m.hdr.type != start_order[i].type ||
-		    start_take(s, &m) == -1)
+		if (m.hdr.type != start_order[i] || start_take(s, &m) == -1)
 			fatalx("the parent sent a bad message: %s",
 			    msg_type_name(m.hdr.type));
 		if (m.hdr.type == MSG_CONTROL_CONFIG) {

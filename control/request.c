@@ -161,8 +161,7 @@ request_start(const struct call *call, const struct msg_request *r, size_t n)
 	for (i = 0; i < REQUESTS_MAX && sent < n; i++) {
 		if (in_flight[i].id != 0)
 			continue;
-		if (++last_id == 0)
-			last_id = 1;
+		last_id = last_id == UINT32_MAX ? 1 : last_id + 1;
 		in_flight[i].id = last_id;
 		in_flight[i].job = job;
 		in_flight[i].until = now() + REQUEST_SECONDS;
