@@ -34,7 +34,7 @@ const struct method methods[] = {
     {"reload", true, "read the configuration again, apply the difference",
 	method_reload,
 	{{"dry_run", JSON_TRUE, false, "say what would change, no more"}}},
-    {"set", true, "change an interface until the next reload", method_set,
+    {"set", true, "change an interface while it runs", method_set,
 	{{"interface", JSON_STRING, true, "its name"},
 	    {"mtu", JSON_INTEGER, false, "bytes, 68 to 65535"},
 	    {"offload", JSON_OBJECT, false,

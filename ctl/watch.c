@@ -9,7 +9,7 @@
 #include "ctl/text.h"
 #include "ctl/watch.h"
 
-#define ROW "%-20s  %-16s  %-15s  %s"
+#define ROW "%-24s  %-16s  %-15s  %s"
 
 /* Each line has been flushed, so that there is nothing left to do. */
 static void
