@@ -19,8 +19,8 @@
 #define CONF_FILE_DEFAULT "/etc/tund/tund.conf"
 #define CONF_USER_DEFAULT "_tund"
 #define CONF_CONTROL_USER_DEFAULT "_tundctl"
-#define CONF_SOCKET_DEFAULT "/run/tund/tund.sock"
-#define CONF_RSOCKET_DEFAULT "/run/tund/tund.rsock"
+#define CONF_SOCKET_DEFAULT TUND_RUNTIMEDIR "/tund.sock"
+#define CONF_RSOCKET_DEFAULT TUND_RUNTIMEDIR "/tund.rsock"
 #define CONF_TXQUEUELEN_DEFAULT 1000
 #define CONF_GSO_MAX_SEGS_DEFAULT 64
 #define CONF_SOCKET_BUFFER_DEFAULT 7340032 /* bytes, 7 MB each way */

@@ -1,0 +1,362 @@
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ipc/channel.h"
+#include "ipc/fdpass.h"
+#include "ipc/imsg.h"
+
+static int sv[2];
+static struct imsg m;
+
+static int
+make_pair(void **state)
+{
+	(void)state;
+	memset(&m, 0, sizeof(m));
+	m.fd = -1;
+	return socketpair(
+	    AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv);
+}
+
+static int
+close_pair(void **state)
+{
+	(void)state;
+	if (m.fd != -1)
+		close(m.fd);
+	close(sv[0]);
+	close(sv[1]);
+	return 0;
+}
+
+/* How many descriptors this process has open. */
+static int
+count_fds(void)
+{
+	int fd, n = 0;
+
+	for (fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
+static void
+a_message_arrives_whole(void **state)
+{
+	(void)state;
+	assert_int_equal(imsg_send(sv[0], 7, 9, "hello", 5, -1), 0);
+	assert_int_equal(imsg_recv(sv[1], &m), 1);
+	assert_int_equal(m.hdr.type, 7);
+	assert_int_equal(m.hdr.id, 9);
+	assert_int_equal(m.hdr.len, 5);
+	assert_memory_equal(m.data, "hello", 5);
+	assert_int_equal(m.fd, -1);
+}
+
+static void
+the_largest_message_passes_and_a_larger_one_does_not(void **state)
+{
+	static uint8_t data[IMSG_DATA_MAX + 1];
+
+	(void)state;
+	memset(data, 0x5a, sizeof(data));
+	assert_int_equal(imsg_send(sv[0], 1, 0, data, IMSG_DATA_MAX, -1), 0);
+	assert_int_equal(imsg_read(sv[1], &m), 1);
+	assert_memory_equal(m.data, data, IMSG_DATA_MAX);
+	assert_int_equal(
+	    imsg_send(sv[0], 1, 0, data, IMSG_DATA_MAX + 1, -1), -1);
+	assert_int_equal(errno, EMSGSIZE);
+}
+
+static void
+a_descriptor_travels_and_is_close_on_exec(void **state)
+{
+	struct stat a, b;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_int_not_equal(null, -1);
+	assert_int_equal(imsg_send(sv[0], 1, 0, NULL, 0, null), 0);
+	assert_int_equal(imsg_recv(sv[1], &m), 1);
+	assert_int_not_equal(m.fd, -1);
+	assert_int_equal(fstat(null, &a) | fstat(m.fd, &b), 0);
+	assert_int_equal(a.st_rdev, b.st_rdev);
+	assert_int_equal(fcntl(m.fd, F_GETFD), FD_CLOEXEC);
+	close(null);
+}
+
+static void
+nothing_there_is_eagain_and_a_closed_end_is_eof(void **state)
+{
+	(void)state;
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EAGAIN);
+	shutdown(sv[0], SHUT_WR);
+	assert_int_equal(imsg_recv(sv[1], &m), 0);
+}
+
+static void
+datagrams_that_are_no_messages_are_refused(void **state)
+{
+	struct imsg_hdr h = {.type = 1, .len = 4};
+	uint8_t buf[64] = {0};
+	static uint8_t large[40000];
+
+	(void)state;
+	/* shorter than a header */
+	assert_int_equal(send(sv[0], buf, 3, 0), 3);
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+	/* a length that says more, or less, than came */
+	memcpy(buf, &h, sizeof(h));
+	assert_int_equal(send(sv[0], buf, sizeof(h) + 3, 0), sizeof(h) + 3);
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+	assert_int_equal(send(sv[0], buf, sizeof(h) + 5, 0), sizeof(h) + 5);
+	assert_int_equal(imsg_read(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+	/* flags that we do not know */
+	h.len = 0;
+	h.flags = 1;
+	memcpy(buf, &h, sizeof(h));
+	assert_int_equal(send(sv[0], buf, sizeof(h), 0), sizeof(h));
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+	/* longer than any message */
+	assert_int_equal(send(sv[0], large, sizeof(large), 0), 40000);
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+}
+
+/* Sends count descriptors with one datagram, as our own code never would. */
+static void
+send_many(int count)
+{
+	struct imsg_hdr h = {.type = 1};
+	struct iovec iov = {&h, sizeof(h)};
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * 16)];
+	} control = {0};
+	struct msghdr msg = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.buf,
+	    .msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count)};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int fds[16], i;
+
+	for (i = 0; i < count; i++)
+		fds[i] = sv[0];
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+	memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * (size_t)count);
+	assert_int_equal(sendmsg(sv[0], &msg, 0), sizeof(h));
+}
+
+static void
+more_than_one_descriptor_is_refused_and_all_are_closed(void **state)
+{
+	int before = count_fds(), count;
+
+	(void)state;
+	for (count = 2; count <= 16; count += 7) {
+		send_many(count);
+		assert_int_equal(imsg_recv(sv[1], &m), -1);
+		assert_int_equal(errno, EBADMSG);
+		assert_int_equal(m.fd, -1);
+		assert_int_equal(count_fds(), before);
+	}
+}
+
+static void
+other_control_messages_are_refused(void **state)
+{
+	int on = 1;
+
+	(void)state;
+	assert_int_equal(
+	    setsockopt(sv[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+	assert_int_equal(imsg_send(sv[0], 1, 0, NULL, 0, -1), 0);
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+}
+
+static void
+a_bad_message_with_a_descriptor_leaks_nothing(void **state)
+{
+	struct imsg_hdr h = {.type = 1, .len = 99};
+	struct iovec iov = {&h, sizeof(h)};
+	int before = count_fds();
+
+	(void)state;
+	assert_int_equal(fdpass_send(sv[0], &iov, 1, sv[0]), sizeof(h));
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+	assert_int_equal(count_fds(), before);
+}
+
+/* A channel's other side in the tests is the raw socket sv[0]. */
+static struct {
+	unsigned int messages;
+	const char *closed;
+	struct channel *ch;
+	bool free_in_callback;
+} seen;
+
+static void
+on_message(struct imsg *msg, void *arg)
+{
+	(void)msg;
+	(void)arg;
+	seen.messages++;
+	if (seen.free_in_callback)
+		channel_free(seen.ch);
+}
+
+static void
+on_close(const char *why, void *arg)
+{
+	(void)arg;
+	seen.closed = why;
+}
+
+static struct event_base *
+open_channel(void)
+{
+	struct event_base *base = event_base_new();
+
+	memset(&seen, 0, sizeof(seen));
+	assert_non_null(base);
+	seen.ch = channel_new(base, dup(sv[1]), on_message, on_close, NULL);
+	assert_non_null(seen.ch);
+	return base;
+}
+
+static void
+turn(struct event_base *base)
+{
+	int i;
+
+	for (i = 0; i < 64; i++)
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void
+a_channel_queues_what_does_not_fit_and_keeps_order(void **state)
+{
+	struct event_base *base = open_channel();
+	uint32_t i, got = 0;
+	int before, n = 2000;
+
+	(void)state;
+	before = count_fds();
+	for (i = 0; i < (uint32_t)n; i++)
+		assert_int_equal(channel_send(seen.ch, 1, i, m.data, 1000,
+				     i == 1999 ? sv[0] : -1),
+		    0);
+	while (got < (uint32_t)n) {
+		if (imsg_recv(sv[0], &m) == 1) {
+			assert_int_equal(m.hdr.id, got);
+			got++;
+			continue;
+		}
+		turn(base);
+	}
+	assert_int_not_equal(m.fd, -1);
+	close(m.fd);
+	m.fd = -1;
+	assert_int_equal(count_fds(), before);
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
+static void
+a_channel_that_is_not_read_dies_and_says_so(void **state)
+{
+	struct event_base *base = open_channel();
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 100000; i++)
+		if (channel_send(seen.ch, 1, 0, m.data, IMSG_DATA_MAX, -1) ==
+		    -1)
+			break;
+	assert_true(i < 100000);
+	assert_null(seen.closed);
+	turn(base);
+	assert_non_null(seen.closed);
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
+static void
+a_channel_tells_of_eof_and_of_nonsense_once(void **state)
+{
+	struct event_base *base = open_channel();
+
+	(void)state;
+	assert_int_equal(send(sv[0], "x", 1, 0), 1);
+	turn(base);
+	assert_string_equal(seen.closed, "sent what is no message");
+	seen.closed = NULL;
+	turn(base);
+	assert_null(seen.closed);
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
+static void
+a_channel_may_be_freed_in_its_callback(void **state)
+{
+	struct event_base *base = open_channel();
+
+	(void)state;
+	seen.free_in_callback = true;
+	assert_int_equal(imsg_send(sv[0], 1, 0, NULL, 0, -1), 0);
+	assert_int_equal(imsg_send(sv[0], 1, 0, NULL, 0, -1), 0);
+	turn(base);
+	assert_int_equal(seen.messages, 1);
+	event_base_free(base);
+}
+
+#define PAIR_TEST(f) cmocka_unit_test_setup_teardown(f, make_pair, close_pair)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    PAIR_TEST(a_message_arrives_whole),
+	    PAIR_TEST(the_largest_message_passes_and_a_larger_one_does_not),
+	    PAIR_TEST(a_descriptor_travels_and_is_close_on_exec),
+	    PAIR_TEST(nothing_there_is_eagain_and_a_closed_end_is_eof),
+	    PAIR_TEST(datagrams_that_are_no_messages_are_refused),
+	    PAIR_TEST(more_than_one_descriptor_is_refused_and_all_are_closed),
+	    PAIR_TEST(other_control_messages_are_refused),
+	    PAIR_TEST(a_bad_message_with_a_descriptor_leaks_nothing),
+	    PAIR_TEST(a_channel_queues_what_does_not_fit_and_keeps_order),
+	    PAIR_TEST(a_channel_that_is_not_read_dies_and_says_so),
+	    PAIR_TEST(a_channel_tells_of_eof_and_of_nonsense_once),
+	    PAIR_TEST(a_channel_may_be_freed_in_its_callback),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,357 @@
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "ipc/counters.h"
+#include "ipc/msg.h"
+
+static struct imsg m;
+
+static void
+put(uint32_t type, const void *data, size_t len)
+{
+	memset(&m, 0, sizeof(m));
+	m.fd = -1;
+	m.hdr.type = type;
+	m.hdr.len = (uint32_t)len;
+	if (len > 0)
+		memcpy(m.data, data, len);
+}
+
+/* Any other size, and any descriptor, must be refused. */
+#define ONLY_EXACTLY(value, read)                \
+	do {                                     \
+		put(0, &(value), sizeof(value)); \
+		assert_int_equal(read, 0);       \
+		m.hdr.len--;                     \
+		assert_int_equal(read, -1);      \
+		m.hdr.len += 2;                  \
+		assert_int_equal(read, -1);      \
+		m.hdr.len--;                     \
+		m.fd = 0;                        \
+		assert_int_equal(read, -1);      \
+	} while (0)
+
+#define REFUSED(value, member, bad, read)       \
+	do {                                    \
+		__typeof__(value) copy = value; \
+		copy.member = bad;              \
+		put(0, &copy, sizeof(copy));    \
+		assert_int_equal(read, -1);     \
+	} while (0)
+
+static void
+worker_config_is_exact_and_in_range(void **state)
+{
+	struct msg_worker_config c = {.uid = 1, .gid = 1, .slots = 2}, out;
+
+	(void)state;
+	ONLY_EXACTLY(c, msg_read_worker_config(&m, &out));
+	REFUSED(c, uid, 0, msg_read_worker_config(&m, &out));
+	REFUSED(c, gid, 0, msg_read_worker_config(&m, &out));
+	REFUSED(c, vnet_hdr, 2, msg_read_worker_config(&m, &out));
+	REFUSED(c, strict, 2, msg_read_worker_config(&m, &out));
+	REFUSED(c, queue, LIMIT_QUEUES, msg_read_worker_config(&m, &out));
+	REFUSED(c, slots, LIMIT_SLOTS + 1, msg_read_worker_config(&m, &out));
+	REFUSED(c, offloads, OFFLOAD_ALL + 1, msg_read_worker_config(&m, &out));
+	REFUSED(c, max_prefixes, LIMIT_PREFIXES + 1,
+	    msg_read_worker_config(&m, &out));
+	REFUSED(
+	    c, log_level, LOG_LEVEL_COUNT, msg_read_worker_config(&m, &out));
+	memset(c.interface, 'x', sizeof(c.interface));
+	put(0, &c, sizeof(c));
+	assert_int_equal(msg_read_worker_config(&m, &out), -1);
+}
+
+static void
+peers_have_a_family_a_name_and_a_slot(void **state)
+{
+	struct msg_peer p = {.name = "b", .family = 4}, out;
+
+	(void)state;
+	ONLY_EXACTLY(p, msg_read_peer(&m, &out));
+	REFUSED(p, family, 5, msg_read_peer(&m, &out));
+	put(0, &p, sizeof(p));
+	m.hdr.id = LIMIT_SLOTS;
+	assert_int_equal(msg_read_peer(&m, &out), -1);
+	memset(p.name, 'x', sizeof(p.name));
+	put(0, &p, sizeof(p));
+	assert_int_equal(msg_read_peer(&m, &out), -1);
+}
+
+static void
+prefixes_come_in_whole_numbers_and_fit_their_family(void **state)
+{
+	struct prefix list[2] = {
+	    {.addr.family = 4, .len = 32}, {.addr.family = 6, .len = 128}};
+	const struct prefix *out;
+	size_t count;
+
+	(void)state;
+	put(0, list, sizeof(list));
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), 0);
+	assert_int_equal(count, 2);
+	m.hdr.len--;
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
+	m.hdr.len = 0;
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
+	list[0].len = 33;
+	put(0, list, sizeof(list));
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
+	list[0].len = 32;
+	list[1].addr.family = 0;
+	put(0, list, sizeof(list));
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
+}
+
+static void
+offloads_and_levels_are_in_range(void **state)
+{
+	struct msg_offload o = {.offloads = OFFLOAD_ALL}, oo;
+	struct msg_offload_off f = {.offload = OFFLOAD_UDP_GSO}, ff;
+	struct msg_log_level l = {.level = LOG_LEVEL_DEBUG}, ll;
+
+	(void)state;
+	ONLY_EXACTLY(o, msg_read_offload(&m, &oo));
+	REFUSED(o, offloads, OFFLOAD_ALL + 1, msg_read_offload(&m, &oo));
+	ONLY_EXACTLY(f, msg_read_offload_off(&m, &ff));
+	REFUSED(f, offload, OFFLOAD_COUNT, msg_read_offload_off(&m, &ff));
+	REFUSED(f, error, -1, msg_read_offload_off(&m, &ff));
+	ONLY_EXACTLY(l, msg_read_log_level(&m, &ll));
+	REFUSED(l, level, LOG_LEVEL_COUNT, msg_read_log_level(&m, &ll));
+}
+
+static void
+control_config_and_ready_are_exact(void **state)
+{
+	struct msg_control_config c = {.uid = 1, .gid = 1}, cc;
+	struct msg_ready r = {.applied = 1}, rr;
+
+	(void)state;
+	ONLY_EXACTLY(c, msg_read_control_config(&m, &cc));
+	REFUSED(c, uid, 0, msg_read_control_config(&m, &cc));
+	REFUSED(c, gid, 0, msg_read_control_config(&m, &cc));
+	REFUSED(c, strict, 2, msg_read_control_config(&m, &cc));
+	ONLY_EXACTLY(r, msg_read_ready(&m, &rr));
+}
+
+static void
+requests_are_known_and_in_range(void **state)
+{
+	static const struct {
+		struct msg_request r;
+		int result;
+	} cases[] = {
+	    {{.kind = 0}, -1},
+	    {{.kind = REQUEST_LOG_LEVEL + 1}, -1},
+	    {{.kind = REQUEST_RELOAD, .value = 1}, 0},
+	    {{.kind = REQUEST_RELOAD, .value = 2}, -1},
+	    {{.kind = REQUEST_SET_MTU, .value = MTU_MIN}, 0},
+	    {{.kind = REQUEST_SET_MTU, .value = MTU_MIN - 1}, -1},
+	    {{.kind = REQUEST_SET_MTU, .value = MTU_MAX}, 0},
+	    {{.kind = REQUEST_SET_MTU, .value = MTU_MAX + 1}, -1},
+	    {{.kind = REQUEST_SET_OFFLOAD, .what = OFFLOAD_UDP_GRO}, 0},
+	    {{.kind = REQUEST_SET_OFFLOAD, .what = OFFLOAD_COUNT}, -1},
+	    {{.kind = REQUEST_SET_OFFLOAD, .value = 2}, -1},
+	    {{.kind = REQUEST_LOG_LEVEL, .what = PROCESS_CONTROL}, 0},
+	    {{.kind = REQUEST_LOG_LEVEL, .what = PROCESS_COUNT}, -1},
+	    {{.kind = REQUEST_LOG_LEVEL, .value = LOG_LEVEL_COUNT}, -1},
+	};
+	struct msg_request out;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put(MSG_REQUEST, &cases[i].r, sizeof(cases[i].r));
+		assert_int_equal(msg_read_request(&m, &out), cases[i].result);
+	}
+	m.hdr.len--;
+	assert_int_equal(msg_read_request(&m, &out), -1);
+}
+
+static void
+log_lines_are_printable_and_without_nul(void **state)
+{
+	struct {
+		uint32_t level;
+		char text[8];
+	} line = {LOG_LEVEL_INFO, "hello"};
+	const char *text;
+	uint32_t level;
+
+	(void)state;
+	put(MSG_LOG, &line, sizeof(line.level) + 5);
+	assert_int_equal(msg_read_log(&m, &level, &text), 0);
+	assert_string_equal(text, "hello");
+	put(MSG_LOG, &line, sizeof(line.level) + 6); /* the NUL */
+	assert_int_equal(msg_read_log(&m, &level, &text), -1);
+	line.text[1] = '\033';
+	put(MSG_LOG, &line, sizeof(line.level) + 5);
+	assert_int_equal(msg_read_log(&m, &level, &text), -1);
+	line.text[1] = 'e';
+	line.level = LOG_LEVEL_COUNT;
+	put(MSG_LOG, &line, sizeof(line.level) + 5);
+	assert_int_equal(msg_read_log(&m, &level, &text), -1);
+	put(MSG_LOG, &line, 3);
+	assert_int_equal(msg_read_log(&m, &level, &text), -1);
+	put(MSG_LOG, NULL, 0);
+	m.hdr.len = IMSG_DATA_MAX; /* no room for the NUL */
+	memset(m.data, 'x', sizeof(m.data));
+	memset(m.data, 0, 4);
+	assert_int_equal(msg_read_log(&m, &level, &text), -1);
+}
+
+static void
+replies_and_events_are_text(void **state)
+{
+	struct {
+		uint32_t status;
+		char text[4];
+	} reply = {REPLY_OK, "{}"};
+	const char *text;
+	uint32_t status;
+
+	(void)state;
+	put(MSG_CONTROL_REPLY, &reply, 6);
+	assert_int_equal(msg_read_reply(&m, &status, &text), 0);
+	assert_string_equal(text, "{}");
+	reply.status = REPLY_COUNT;
+	put(MSG_CONTROL_REPLY, &reply, 6);
+	assert_int_equal(msg_read_reply(&m, &status, &text), -1);
+	put(MSG_CONTROL_EVENT, "{}", 2);
+	assert_int_equal(msg_read_event(&m, &text), 0);
+	assert_string_equal(text, "{}");
+	put(MSG_CONTROL_EVENT, "{}", 3);
+	assert_int_equal(msg_read_event(&m, &text), -1);
+	put(MSG_CONTROL_EVENT, NULL, 0);
+	assert_int_equal(msg_read_event(&m, &text), -1);
+	m.hdr.len = LIMIT_EVENT + 1;
+	memset(m.data, 'x', sizeof(m.data));
+	assert_int_equal(msg_read_event(&m, &text), -1);
+}
+
+static void
+descriptors_come_where_they_belong(void **state)
+{
+	int fd;
+
+	(void)state;
+	put(0, NULL, 0);
+	assert_int_equal(msg_take_fd(&m, &fd), -1);
+	assert_int_equal(msg_read_empty(&m), 0);
+	m.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(msg_read_empty(&m), -1);
+	assert_int_equal(msg_take_fd(&m, &fd), 0);
+	assert_int_equal(m.fd, -1);
+	close(fd);
+	put(0, "x", 1);
+	assert_int_equal(msg_read_empty(&m), -1);
+}
+
+static void
+every_message_offload_and_process_has_a_name(void **state)
+{
+	enum offload o;
+	enum process_kind p;
+	uint32_t type;
+
+	(void)state;
+	for (type = MSG_WORKER_CONFIG; type <= MSG_WORKER_LOG_LEVEL; type++)
+		assert_string_not_equal(msg_type_name(type), "?");
+	for (type = MSG_CONTROL_CONFIG; type <= MSG_CONTROL_LOG_LEVEL; type++)
+		assert_string_not_equal(msg_type_name(type), "?");
+	for (type = MSG_READY; type <= MSG_REQUEST; type++)
+		assert_string_not_equal(msg_type_name(type), "?");
+	assert_string_equal(msg_type_name(0), "?");
+	for (o = 0; o < OFFLOAD_COUNT; o++)
+		assert_string_not_equal(offload_name(o), "?");
+	for (p = 0; p < PROCESS_COUNT; p++)
+		assert_string_not_equal(process_name(p), "?");
+}
+
+static void
+the_counters_page_is_shared_and_cannot_shrink(void **state)
+{
+	const struct counters *seen;
+	struct counters *page;
+	int fd = counters_create(3), ro;
+
+	(void)state;
+	assert_int_not_equal(fd, -1);
+	page = counters_map(fd);
+	ro = counters_reopen_readonly(fd);
+	assert_non_null(page);
+	assert_int_not_equal(ro, -1);
+	seen = counters_map_readonly(ro);
+	assert_non_null(seen);
+	assert_null(counters_map(ro)); /* not for writing */
+	counter_add(&page->c[COUNTER_TX_PACKETS], 5);
+	counter_add(&page->c[COUNTER_TX_PACKETS], 2);
+	assert_int_equal(counter_read(&seen->c[COUNTER_TX_PACKETS]), 7);
+	assert_int_equal(seen->slots, 3);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(write(ro, "x", 1), -1);
+	counters_unmap(page);
+	counters_unmap(seen);
+	close(fd);
+	close(ro);
+	assert_int_equal(counters_create(LIMIT_SLOTS + 1), -1);
+}
+
+static void
+what_is_no_counters_page_is_not_mapped(void **state)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	assert_null(counters_map(fd));
+	close(fd);
+	assert_null(counters_map(-1));
+}
+
+static void
+every_counter_is_described_once(void **state)
+{
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < COUNTER_COUNT; i++) {
+		assert_non_null(counter_info[i].name);
+		assert_true(strlen(counter_info[i].help) > 8);
+		assert_true(strlen(counter_info[i].unit) > 0);
+		for (j = 0; j < i; j++)
+			assert_string_not_equal(
+			    counter_info[i].name, counter_info[j].name);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(worker_config_is_exact_and_in_range),
+	    cmocka_unit_test(peers_have_a_family_a_name_and_a_slot),
+	    cmocka_unit_test(
+		prefixes_come_in_whole_numbers_and_fit_their_family),
+	    cmocka_unit_test(offloads_and_levels_are_in_range),
+	    cmocka_unit_test(control_config_and_ready_are_exact),
+	    cmocka_unit_test(requests_are_known_and_in_range),
+	    cmocka_unit_test(log_lines_are_printable_and_without_nul),
+	    cmocka_unit_test(replies_and_events_are_text),
+	    cmocka_unit_test(descriptors_come_where_they_belong),
+	    cmocka_unit_test(every_message_offload_and_process_has_a_name),
+	    cmocka_unit_test(the_counters_page_is_shared_and_cannot_shrink),
+	    cmocka_unit_test(what_is_no_counters_page_is_not_mapped),
+	    cmocka_unit_test(every_counter_is_described_once),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
