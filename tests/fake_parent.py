@@ -169,7 +169,8 @@ class Parent:
             self.wait()
         for sock in self.listeners:
             sock.close()
-        shutil.rmtree(self.dir)
+        # a second time there is nothing left to remove
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def wait(self, seconds=5):
         """The wait status; killed, and reported, if it does not end."""
