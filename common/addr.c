@@ -108,6 +108,12 @@ prefix_equal(const struct prefix *a, const struct prefix *b)
 	       memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0;
 }
 
+int
+prefix_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct prefix));
+}
+
 bool
 prefix_contains(const struct prefix *p, const struct addr *a)
 {

@@ -206,7 +206,7 @@ check_peer(struct conf_errors *errors, struct build_peer *p)
 	/* their order means nothing, and a reload compares */
 	if (allow->count > 1)
 		qsort(allow->list, allow->count, sizeof(*allow->list),
-		    prefix_order);
+		    prefix_compare);
 }
 
 void

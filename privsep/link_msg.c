@@ -70,18 +70,12 @@ link_apply(const struct link_message *msg, struct link_state *state)
 		state->mtu = msg->mtu;
 }
 
-static int
-compare_prefixes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct prefix));
-}
-
 void
 link_add_address(struct link_state *state, const struct prefix *p)
 {
 	const size_t count = state->address_count;
 
-	if (bsearch(p, state->addresses, count, sizeof(*p), compare_prefixes))
+	if (bsearch(p, state->addresses, count, sizeof(*p), prefix_compare))
 		return;
 	if (count == LINK_ADDRESSES_MAX) {
 		log_debug("%s has more than %d addresses", state->name,
@@ -90,7 +84,7 @@ link_add_address(struct link_state *state, const struct prefix *p)
 	}
 	state->addresses[count] = *p;
 	state->address_count++;
-	qsort(state->addresses, count + 1, sizeof(*p), compare_prefixes);
+	qsort(state->addresses, count + 1, sizeof(*p), prefix_compare);
 }
 
 void
@@ -99,7 +93,7 @@ link_del_address(struct link_state *state, const struct prefix *p)
 	struct prefix *at, *last;
 
 	at = bsearch(p, state->addresses, state->address_count, sizeof(*p),
-	    compare_prefixes);
+	    prefix_compare);
 	if (at == NULL)
 		return;
 	last = &state->addresses[--state->address_count];
