@@ -645,22 +645,12 @@ build_endpoint(struct conf_build *b, struct conf_where where,
 	b->peer->conf->endpoint = e;
 }
 
-int
-prefix_order(const void *va, const void *vb)
-{
-	const struct prefix *a = va, *b = vb;
-	int order;
-
-	order = memcmp(&a->addr, &b->addr, sizeof(a->addr));
-	return order != 0 ? order : a->len - b->len;
-}
-
 static int
 allowed_compare(const void *va, const void *vb)
 {
 	const struct build_allowed *a = va, *b = vb;
 
-	return prefix_order(&a->prefix, &b->prefix);
+	return prefix_compare(&a->prefix, &b->prefix);
 }
 
 /* The entry of this prefix: the one just made, or an earlier one. */

@@ -41,9 +41,6 @@ struct build_allowed {
 const char *setting_name(enum conf_setting);
 bool scope_has(const struct scope *, enum conf_setting);
 
-/* For qsort(3): by family, address, length. */
-int prefix_order(const void *, const void *);
-
 /* What can be said only when the block is complete. */
 void check_interface(struct conf_errors *, const struct build_interfaces *,
     struct build_interface *);

@@ -92,7 +92,8 @@ state_processes(const struct daemon *d)
 	struct proc self = {.kind = PROCESS_PARENT,
 	    .state = PROC_RUNNING,
 	    .pid = getpid(),
-	    .started = d->started};
+	    .started = d->started,
+	    .applied = SANDBOX_BIT(SANDBOX_NO_NEW_PRIVS)};
 	json_t *array = json_array();
 	const struct iface *ifc;
 	size_t i;
