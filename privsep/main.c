@@ -25,6 +25,7 @@
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
 #include "privsep/reload.h"
+#include "privsep/seccomp.h"
 #include "privsep/state.h"
 
 #define MACROS_MAX 64
@@ -230,6 +231,8 @@ run(struct daemon *d)
 		fatal("rtnetlink cannot be watched");
 	if (privilege_drop() == -1)
 		fatal("capabilities cannot be dropped");
+	if (privsep_seccomp() == -1)
+		fatal("the system call filter cannot be loaded");
 	if (control_start(d) == -1)
 		fatalx("no memory for tund-control");
 	TAILQ_FOREACH (ifc, &d->ifaces, entry)

@@ -93,7 +93,8 @@ state_processes(const struct daemon *d)
 	    .state = PROC_RUNNING,
 	    .pid = getpid(),
 	    .started = d->started,
-	    .applied = SANDBOX_BIT(SANDBOX_NO_NEW_PRIVS)};
+	    .applied = SANDBOX_BIT(SANDBOX_NO_NEW_PRIVS) |
+		       SANDBOX_BIT(SANDBOX_SECCOMP)};
 	json_t *array = json_array();
 	const struct iface *ifc;
 	size_t i;
