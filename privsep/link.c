@@ -250,8 +250,8 @@ on_address(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
 }
 
 /*
- * Our namespace may be given a number for itself, and its messages carry it
- * from then on.
+ * Our namespace may be given a number for itself.  Its messages carry it
+ * from then on, where the kernel lacks the fix of May 2026.
  */
 static void
 learn_home_id(struct link_monitor *m)

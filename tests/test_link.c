@@ -174,6 +174,22 @@ watching_reads_the_state(void **state)
 }
 
 static void
+what_happened_to_a_predecessor_is_past(void **state)
+{
+	struct world *w = *state;
+
+	w->other = nets_other();
+	nets_run("ip link set t0 netns %d;"
+		 "ip link add d0 index %u type veth peer name d1 index 77",
+	    (int)w->other, w->ifindex);
+	w->link = link_watch(w->monitor, w->ifindex, -1);
+	assert_non_null(w->link);
+	assert_string_equal(w->link->name, "d0");
+	assert_int_equal(w->link->nsid, LINK_NSID_HOME);
+	expect(w, "");
+}
+
+static void
 nothing_to_watch_is_an_error(void **state)
 {
 	struct world *w = *state;
@@ -602,6 +618,8 @@ a_namespace_that_numbers_itself_is_still_home(void **state)
 	struct world *w = *state;
 	struct nlsock *s = nlsock_open(0, NULL, NULL);
 	int32_t nsid;
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *h;
 	int netns;
 
 	assert_non_null(s);
@@ -616,6 +634,12 @@ a_namespace_that_numbers_itself_is_still_home(void **state)
 	nets_run("ip link set t0 up; ip link set t0 mtu 1400");
 	expect(w, "up mtu");
 	assert_int_equal(w->link->nsid, LINK_NSID_HOME);
+	/* Kernels before the middle of 2026 tag their messages with it. */
+	h = link_bytes(buf, RTM_NEWLINK, w->ifindex, 0);
+	link_monitor_feed(w->monitor, buf, h->nlmsg_len, nsid);
+	expect_told(w, "down");
+	link_monitor_feed(w->monitor, buf, h->nlmsg_len, nsid + 1);
+	expect_told(w, "");
 }
 
 static void
@@ -868,6 +892,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    LINK_TEST(watching_reads_the_state),
+	    LINK_TEST(what_happened_to_a_predecessor_is_past),
 	    LINK_TEST(nothing_to_watch_is_an_error),
 	    LINK_TEST(changes_are_told_in_order),
 	    LINK_TEST(nothing_is_told_without_a_change),
