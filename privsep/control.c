@@ -16,6 +16,8 @@
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
+#include "privsep/ifconf.h"
+#include "privsep/lifecycle.h"
 #include "privsep/proc.h"
 #include "privsep/reload.h"
 #include "privsep/state.h"
@@ -236,7 +238,7 @@ control_on_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
 	if (ifc == NULL)
 		control_refuse(d, id, REPLY_INVALID, "no such interface",
 		    "see \"interfaces\"");
-	else if (iface_set_mtu(ifc, r->value, why, sizeof(why)) == -1)
+	else if (ifconf_set_mtu(ifc, r->value, why, sizeof(why)) == -1)
 		control_refuse(d, id, REPLY_REFUSED, why, NULL);
 	else
 		control_reply(d, id, REPLY_OK,
@@ -266,7 +268,7 @@ control_on_set_offload(
 	if (ifc->granted & bit)
 		ifc->reason[r->what][0] = '\0';
 	ifc->wanted = r->value == 1 ? ifc->wanted | bit : ifc->wanted & ~bit;
-	iface_apply_offloads(ifc);
+	lifecycle_apply_offloads(ifc);
 	control_reply(d, id, REPLY_OK,
 	    json_pack("{s:s, s:s, s:b}", "interface", iface_name(ifc),
 		"offload", offload_name(r->what), "enabled", r->value == 1));

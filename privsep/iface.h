@@ -18,7 +18,8 @@ struct proc;
 
 /*
  * An interface at run time: its device, the sockets of its peers, its
- * workers.
+ * workers.  lifecycle.c makes it; ifconf.c, slots.c and workers.c each care
+ * for their part.
  */
 enum slot_state {
 	SLOT_FREE,
@@ -69,38 +70,11 @@ struct iface {
 	struct queue queue[LIMIT_QUEUES];
 };
 
-/*
- * Opens the device, configures the link, makes and aims the sockets.  Does not
- * start workers.  NULL after writing to why.
- */
-struct iface *iface_open(
-    struct daemon *, struct conf_interface *, char *why, size_t whylen);
-/* The event loop runs: watch the link, start the workers. */
-int iface_start(struct iface *);
-/* Ends the workers (stop), then removes what was made (close). */
-void iface_stop(struct iface *);
-void iface_close(struct iface *);
-
-/* The offloads that may be used now. */
+/* The offloads that may be used now: asked for, granted, not refused. */
 uint32_t iface_offloads(const struct iface *);
-/* Makes wanted hold: the device, the sockets, the workers. */
-void iface_apply_offloads(struct iface *);
-int iface_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
-
-/*
- * Replaces the configuration by one of the same name.  Only peers, addresses,
- * routes, MTU, queue length and offloads may differ: iface_can_update.
- * iface_update returns -1 after writing to why; the old one then holds.
- */
-bool iface_can_update(const struct iface *, const struct conf_interface *);
-int iface_update(
-    struct iface *, struct conf_interface *, char *why, size_t whylen);
-
-/* Tries again to aim what had no route: how many still have none. */
-size_t iface_aim_again(struct iface *);
-/* The worker of a queue has this table: retired slots become free. */
-void iface_peers_done(struct iface *, struct queue *, uint32_t generation);
+/* Today's name. */
 const char *iface_name(const struct iface *);
+/* By the id that the state tells; NULL if there is none. */
 struct iface *iface_find(struct daemon *, uint32_t id);
 
 #endif

@@ -5,6 +5,7 @@
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
+#include "privsep/lifecycle.h"
 #include "privsep/links.h"
 
 #define GONE_TICKS 3
@@ -126,7 +127,7 @@ make_again(struct daemon *d, struct iface *ifc)
 	if (ifc->gone_ticks++ < GONE_TICKS && ifc->link != NULL &&
 	    !ifc->link->deleted)
 		return;
-	iface_stop(ifc);
+	lifecycle_stop(ifc);
 	if (ifc->conf->device == CONF_DEVICE_FD) {
 		if (ifc->gone_ticks <= GONE_TICKS + 1)
 			log_warnx("%s is deleted, and an inherited "
@@ -136,7 +137,7 @@ make_again(struct daemon *d, struct iface *ifc)
 		ifc->gone_ticks = GONE_TICKS + 1;
 		return;
 	}
-	anew = iface_open(d, ifc->conf, why, sizeof(why));
+	anew = lifecycle_open(d, ifc->conf, why, sizeof(why));
 	if (anew == NULL) {
 		log_debug("%s", why);
 		return;
@@ -144,8 +145,8 @@ make_again(struct daemon *d, struct iface *ifc)
 	log_info("%s: made again", iface_name(anew));
 	TAILQ_INSERT_BEFORE(ifc, anew, entry);
 	TAILQ_REMOVE(&d->ifaces, ifc, entry);
-	iface_close(ifc);
-	if (iface_start(anew) == -1)
+	lifecycle_close(ifc);
+	if (lifecycle_start(anew) == -1)
 		fatalx("no memory for a worker");
 	events_publish(d, "link.created", anew, NULL);
 }
@@ -159,6 +160,6 @@ links_tick(struct daemon *d)
 		if (ifc->gone)
 			make_again(d, ifc);
 		else
-			iface_aim_again(ifc);
+			lifecycle_aim_again(ifc);
 	}
 }

@@ -20,6 +20,7 @@
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
+#include "privsep/lifecycle.h"
 #include "privsep/links.h"
 #include "privsep/netlink.h"
 #include "privsep/privilege.h"
@@ -152,7 +153,7 @@ open_interfaces(struct daemon *d)
 	char why[512];
 
 	TAILQ_FOREACH (c, &d->conf->interfaces, entry) {
-		if ((ifc = iface_open(d, c, why, sizeof(why))) == NULL)
+		if ((ifc = lifecycle_open(d, c, why, sizeof(why))) == NULL)
 			fatalx("%s:%d: %s", d->conf_path, c->line, why);
 		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
 	}
@@ -236,7 +237,7 @@ run(struct daemon *d)
 	if (control_start(d) == -1)
 		fatalx("no memory for tund-control");
 	TAILQ_FOREACH (ifc, &d->ifaces, entry)
-		if (iface_start(ifc) == -1)
+		if (lifecycle_start(ifc) == -1)
 			fatalx("no memory for a worker");
 	log_info("tund %s runs with %s", PACKAGE_VERSION, d->conf_path);
 	while (!d->stopping) {
@@ -259,8 +260,8 @@ end(struct daemon *d)
 	control_stop(d);
 	while ((ifc = TAILQ_FIRST(&d->ifaces)) != NULL) {
 		TAILQ_REMOVE(&d->ifaces, ifc, entry);
-		iface_stop(ifc);
-		iface_close(ifc);
+		lifecycle_stop(ifc);
+		lifecycle_close(ifc);
 	}
 	link_monitor_close(d->links);
 	netlink_close(d->netlink);

@@ -8,6 +8,7 @@
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
+#include "privsep/lifecycle.h"
 #include "privsep/reload.h"
 #include "privsep/state.h"
 
@@ -103,7 +104,8 @@ compare(struct reload *r)
 		}
 		if (!conf_interface_equal(ifc->conf, c))
 			note(r, c->name, "interface ", NULL,
-			    iface_can_update(ifc, c) ? "changed" : "made anew");
+			    lifecycle_can_update(ifc, c) ? "changed"
+							 : "made anew");
 		compare_peers(r, ifc->conf, c);
 	}
 	return 0;
@@ -119,7 +121,7 @@ open_added(struct reload *r, struct ifaces *added)
 	TAILQ_FOREACH (c, &r->next->interfaces, entry) {
 		if (find_running(r->d, c->name) != NULL)
 			continue;
-		ifc = iface_open(r->d, c, r->why, sizeof(r->why));
+		ifc = lifecycle_open(r->d, c, r->why, sizeof(r->why));
 		if (ifc == NULL)
 			return -1;
 		TAILQ_INSERT_TAIL(added, ifc, entry);
@@ -134,8 +136,8 @@ close_all(struct ifaces *list)
 
 	while ((ifc = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, ifc, entry);
-		iface_stop(ifc);
-		iface_close(ifc);
+		lifecycle_stop(ifc);
+		lifecycle_close(ifc);
 	}
 }
 
@@ -149,9 +151,9 @@ update_kept(struct reload *r)
 
 	TAILQ_FOREACH (ifc, &r->d->ifaces, entry) {
 		c = conf_find_interface(r->next, ifc->conf->name);
-		if (c == NULL || !iface_can_update(ifc, c))
+		if (c == NULL || !lifecycle_can_update(ifc, c))
 			continue;
-		if (iface_update(ifc, c, r->why, sizeof(r->why)) == -1)
+		if (lifecycle_update(ifc, c, r->why, sizeof(r->why)) == -1)
 			goto fail;
 	}
 	return 0;
@@ -161,7 +163,7 @@ fail:
 			break;
 		c = conf_find_interface(r->d->conf, done->conf->name);
 		if (c != NULL && c != done->conf &&
-		    iface_update(done, c, again, sizeof(again)) == -1)
+		    lifecycle_update(done, c, again, sizeof(again)) == -1)
 			log_warnx("%s", again);
 	}
 	return -1;
@@ -182,11 +184,11 @@ replace_or_remove(struct reload *r, struct ifaces *added)
 		if (c == ifc->conf)
 			continue;
 		TAILQ_REMOVE(&r->d->ifaces, ifc, entry);
-		iface_stop(ifc);
-		iface_close(ifc);
+		lifecycle_stop(ifc);
+		lifecycle_close(ifc);
 		if (c == NULL)
 			continue;
-		ifc = iface_open(r->d, c, r->why, sizeof(r->why));
+		ifc = lifecycle_open(r->d, c, r->why, sizeof(r->why));
 		if (ifc != NULL)
 			TAILQ_INSERT_TAIL(added, ifc, entry);
 		else
@@ -216,7 +218,7 @@ apply(struct reload *r)
 	while ((ifc = TAILQ_FIRST(&added)) != NULL) {
 		TAILQ_REMOVE(&added, ifc, entry);
 		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
-		if (iface_start(ifc) == -1)
+		if (lifecycle_start(ifc) == -1)
 			fatalx("no memory for a worker");
 	}
 	return 0;

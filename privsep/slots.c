@@ -233,10 +233,14 @@ slots_aim(struct iface *ifc, const struct conf_interface *c)
 }
 
 void
-slots_free_retired(struct iface *ifc)
+slots_peers_done(struct iface *ifc, struct queue *q, uint32_t generation)
 {
 	size_t i;
 
+	q->generation_done = generation;
+	for (i = 0; i < ifc->queue_count; i++)
+		if (ifc->queue[i].generation_done != ifc->generation)
+			return;
 	for (i = 0; i < ifc->slot_count; i++)
 		if (ifc->slots[i].state == SLOT_RETIRING)
 			ifc->slots[i].state = SLOT_FREE;

@@ -2,9 +2,11 @@
 #define PRIVSEP_SLOTS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct conf_interface;
 struct iface;
+struct queue;
 
 /*
  * The pool of sockets of an interface: max-peers of each family that it
@@ -23,7 +25,10 @@ int slots_assign(
     struct iface *, struct conf_interface *, char *why, size_t whylen);
 /* Aims what could not be aimed before: how many still cannot. */
 size_t slots_aim(struct iface *, const struct conf_interface *);
-/* Every worker has let go: retired slots may serve again. */
-void slots_free_retired(struct iface *);
+/*
+ * The worker of a queue has this table of peers.  When all have the newest,
+ * retired slots may serve again.
+ */
+void slots_peers_done(struct iface *, struct queue *, uint32_t generation);
 
 #endif

@@ -8,6 +8,7 @@
 #include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/proc.h"
+#include "privsep/slots.h"
 #include "privsep/state.h"
 #include "privsep/workers.h"
 
@@ -88,7 +89,7 @@ workers_on_setup(struct proc *p, void *arg)
 		    ifc->slots[i].fd[q->number]);
 	send_table(q);
 	proc_send(p, MSG_WORKER_START, 0, NULL, 0, -1);
-	iface_peers_done(ifc, q, ifc->generation);
+	slots_peers_done(ifc, q, ifc->generation);
 	state_changed(d);
 }
 
@@ -145,7 +146,7 @@ workers_on_message(struct proc *p, struct imsg *m, void *arg)
 	case MSG_PEERS_DONE:
 		if (msg_read_empty(m) == -1 || m->hdr.id > q->iface->generation)
 			return -1;
-		iface_peers_done(q->iface, q, m->hdr.id);
+		slots_peers_done(q->iface, q, m->hdr.id);
 		return 0;
 	case MSG_OFFLOAD_OFF:
 		return worker_on_offload_off(q, m);

@@ -1,0 +1,268 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "privsep/conf.h"
+#include "privsep/daemon.h"
+#include "privsep/iface.h"
+#include "privsep/ifconf.h"
+#include "privsep/link.h"
+#include "privsep/netlink.h"
+
+/* Outer headers: IPv4 or IPv6, and UDP. */
+#define OVERHEAD_IPV4 28
+#define OVERHEAD_IPV6 48
+#define MTU_IPV6 1280	  /* RFC 8200, section 5 */
+#define MTU_FALLBACK 1420 /* no peer, or no route to any */
+
+static bool
+has_ipv6(const struct conf_interface *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->addresses.count; i++)
+		if (c->addresses.list[i].addr.family == 6)
+			return true;
+	return false;
+}
+
+/*
+ * The smallest MTU on the way to any peer, less the transport's overhead, so
+ * that no outer packet is fragmented.
+ */
+static uint32_t
+mtu_from_routes(struct iface *ifc, const struct conf_interface *c)
+{
+	const struct conf_peer *p;
+	uint32_t best = 0, mtu, overhead;
+
+	TAILQ_FOREACH (p, &c->peers, entry) {
+		if (netlink_route_mtu(
+			ifc->daemon->netlink, &p->endpoint.addr, &mtu) == -1)
+			continue;
+		overhead = p->endpoint.addr.family == 4 ? OVERHEAD_IPV4
+							: OVERHEAD_IPV6;
+		if (mtu < overhead + MTU_MIN)
+			continue;
+		if (best == 0 || mtu - overhead < best)
+			best = mtu - overhead;
+	}
+	if (best == 0)
+		return MTU_FALLBACK;
+	/* IPv6 in the tunnel needs 1280; the outer packet is fragmented */
+	return best < MTU_IPV6 && has_ipv6(c) ? MTU_IPV6 : best;
+}
+
+static uint32_t
+mtu_wanted(struct iface *ifc, const struct conf_interface *c)
+{
+	return c->mtu != 0 ? c->mtu : mtu_from_routes(ifc, c);
+}
+
+static bool
+has_prefix(const struct conf_prefixes *list, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (prefix_equal(&list->list[i], p))
+			return true;
+	return false;
+}
+
+static bool
+has_allowed(const struct conf_interface *c, const struct prefix *prefix)
+{
+	const struct conf_peer *p;
+
+	if (!c->routes)
+		return false;
+	/* the parser sorted them: there may be ten thousand */
+	TAILQ_FOREACH (p, &c->peers, entry)
+		if (p->allow.count > 0 &&
+		    bsearch(prefix, p->allow.list, p->allow.count,
+			sizeof(*prefix), prefix_compare) != NULL)
+			return true;
+	return false;
+}
+
+/* Adds what c has and old has not (old NULL: all).  -1 after why. */
+static int
+add_addresses(struct iface *ifc, const struct conf_interface *c,
+    const struct conf_interface *old, char *why, size_t whylen)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < c->addresses.count; i++) {
+		if (old != NULL &&
+		    has_prefix(&old->addresses, &c->addresses.list[i]))
+			continue;
+		if (netlink_add_address(ifc->daemon->netlink, ifc->ifindex,
+			&c->addresses.list[i]) == -1) {
+			snprintf(why, whylen,
+			    "%s: address %s cannot be added: %s",
+			    iface_name(ifc),
+			    prefix_format(&c->addresses.list[i], text),
+			    strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+add_routes(struct iface *ifc, const struct conf_interface *c,
+    const struct conf_interface *old, char *why, size_t whylen)
+{
+	const struct conf_peer *p;
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	if (!c->routes)
+		return 0;
+	TAILQ_FOREACH (p, &c->peers, entry) {
+		for (i = 0; i < p->allow.count; i++) {
+			if (old != NULL && has_allowed(old, &p->allow.list[i]))
+				continue;
+			if (netlink_add_route(ifc->daemon->netlink,
+				ifc->ifindex, &p->allow.list[i]) == 0)
+				continue;
+			snprintf(why, whylen,
+			    "%s: route to %s cannot be added: %s",
+			    iface_name(ifc),
+			    prefix_format(&p->allow.list[i], text),
+			    strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Removes what c has and kept has not (kept NULL: all). */
+void
+ifconf_remove(struct iface *ifc, const struct conf_interface *c,
+    const struct conf_interface *kept)
+{
+	struct netlink *nl = ifc->daemon->netlink;
+	const struct conf_peer *p;
+	size_t i;
+
+	for (i = 0; i < c->addresses.count; i++)
+		if (kept == NULL ||
+		    !has_prefix(&kept->addresses, &c->addresses.list[i]))
+			netlink_del_address(
+			    nl, ifc->ifindex, &c->addresses.list[i]);
+	if (!c->routes)
+		return;
+	TAILQ_FOREACH (p, &c->peers, entry)
+		for (i = 0; i < p->allow.count; i++)
+			if (kept == NULL ||
+			    !has_allowed(kept, &p->allow.list[i]))
+				netlink_del_route(
+				    nl, ifc->ifindex, &p->allow.list[i]);
+}
+
+/* Queue length and segments: a kernel that lacks one is no reason to fail. */
+static void
+set_lengths(struct iface *ifc, const struct conf_interface *c)
+{
+	struct netlink *nl = ifc->daemon->netlink;
+
+	if (netlink_set_txqueuelen(nl, ifc->ifindex, c->txqueuelen) == -1)
+		log_warn("%s: txqueuelen %u", iface_name(ifc), c->txqueuelen);
+	if (netlink_set_gso_max_segs(nl, ifc->ifindex, c->gso_max_segs) == -1)
+		log_debug("%s: gso-max-segs %u is not supported",
+		    iface_name(ifc), c->gso_max_segs);
+}
+
+/*
+ * More queues than ours mean that somebody else reads this device's packets.
+ */
+static int
+check_queues(struct iface *ifc, char *why, size_t whylen)
+{
+	uint32_t queues;
+
+	if (netlink_tun_queues(ifc->daemon->netlink, ifc->ifindex, &queues) ==
+		-1 ||
+	    queues <= ifc->queue_count)
+		return 0;
+	snprintf(why, whylen,
+	    "%s has %u queues where we opened %zu: another process reads its "
+	    "packets; end that process, or use another name",
+	    iface_name(ifc), queues, ifc->queue_count);
+	return -1;
+}
+
+int
+ifconf_apply(struct iface *ifc, char *why, size_t whylen)
+{
+	const struct conf_interface *c = ifc->conf;
+	struct netlink *nl = ifc->daemon->netlink;
+
+	if (!c->monitored)
+		return 0;
+	if ((ifc->ifindex = if_nametoindex(ifc->tun.name)) == 0) {
+		snprintf(why, whylen,
+		    "%s is not in this network namespace; add \"unmonitored\" "
+		    "to its device",
+		    ifc->tun.name);
+		return -1;
+	}
+	if (check_queues(ifc, why, whylen) == -1)
+		return -1;
+	set_lengths(ifc, c);
+	if (ifconf_set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
+	    add_addresses(ifc, c, NULL, why, whylen) == -1)
+		return -1;
+	if (netlink_set_up(nl, ifc->ifindex, 1) == -1) {
+		snprintf(why, whylen, "%s cannot be set up: %s", ifc->tun.name,
+		    strerror(errno));
+		return -1;
+	}
+	return add_routes(ifc, c, NULL, why, whylen);
+}
+
+int
+ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
+{
+	if (!ifc->conf->monitored)
+		snprintf(why, whylen,
+		    "%s is unmonitored: its MTU is set by whoever made it",
+		    iface_name(ifc));
+	else if (ifc->link != NULL && ifc->link->nsid != LINK_NSID_HOME)
+		snprintf(why, whylen,
+		    "%s is in another network namespace: set its MTU there",
+		    iface_name(ifc));
+	else if (netlink_set_mtu(ifc->daemon->netlink, ifc->ifindex, mtu) == -1)
+		snprintf(why, whylen, "%s: mtu %u: %s", iface_name(ifc), mtu,
+		    strerror(errno));
+	else {
+		ifc->mtu = mtu;
+		return 0;
+	}
+	return -1;
+}
+
+int
+ifconf_update(
+    struct iface *ifc, const struct conf_interface *c, char *why, size_t whylen)
+{
+	const struct conf_interface *old = ifc->conf;
+
+	if (!c->monitored)
+		return 0;
+	if (add_addresses(ifc, c, old, why, whylen) == -1 ||
+	    add_routes(ifc, c, old, why, whylen) == -1 ||
+	    (c->mtu != old->mtu &&
+		ifconf_set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1)) {
+		ifconf_remove(ifc, c, old);
+		return -1;
+	}
+	ifconf_remove(ifc, old, c);
+	set_lengths(ifc, c);
+	return 0;
+}

@@ -1,0 +1,27 @@
+#ifndef PRIVSEP_IFCONF_H
+#define PRIVSEP_IFCONF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf_interface;
+struct iface;
+
+/*
+ * What an interface is given through rtnetlink: MTU, addresses, routes, queue
+ * length, and up.  Nothing of it is done for one that is unmonitored.  All
+ * write one line to why when they return -1.
+ */
+int ifconf_apply(struct iface *, char *why, size_t whylen);
+/*
+ * From the configuration in force to c; what was added is removed again when
+ * it fails.
+ */
+int ifconf_update(
+    struct iface *, const struct conf_interface *c, char *why, size_t whylen);
+int ifconf_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
+/* Removes what c has and kept has not (kept NULL: all). */
+void ifconf_remove(struct iface *, const struct conf_interface *c,
+    const struct conf_interface *kept);
+
+#endif

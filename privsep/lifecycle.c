@@ -1,0 +1,199 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "ipc/counters.h"
+#include "privsep/daemon.h"
+#include "privsep/iface.h"
+#include "privsep/ifconf.h"
+#include "privsep/lifecycle.h"
+#include "privsep/link.h"
+#include "privsep/slots.h"
+#include "privsep/workers.h"
+
+#define TUN_OFFLOADS                                                 \
+	(OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_USO_TX) | \
+	    OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
+
+static int
+open_queues(struct iface *ifc, char *why, size_t whylen)
+{
+	struct queue *q;
+	uint32_t i;
+
+	for (i = 0; i < ifc->conf->queues; i++) {
+		q = &ifc->queue[i];
+		q->iface = ifc;
+		q->number = i;
+		q->tun_fd = i == 0 ? ifc->tun.fd : tun_open_queue(&ifc->tun);
+		q->counters_fd = counters_create((uint32_t)ifc->slot_count);
+		ifc->queue_count = i + 1;
+		if (q->tun_fd == -1 || q->counters_fd == -1) {
+			snprintf(why, whylen, "%s: queue %u: %s",
+			    iface_name(ifc), i, strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void
+init_offloads(struct iface *ifc)
+{
+	enum offload o;
+
+	ifc->wanted = ifc->conf->offloads;
+	ifc->granted = ifc->tun.granted & TUN_OFFLOADS;
+	if (udp_has_gso())
+		ifc->granted |= OFFLOAD_BIT(OFFLOAD_UDP_GSO);
+	if (ifc->slot_count == 0 || ifc->slots[0].got.gro ||
+	    !(ifc->wanted & OFFLOAD_BIT(OFFLOAD_UDP_GRO)))
+		ifc->granted |= OFFLOAD_BIT(OFFLOAD_UDP_GRO);
+	for (o = 0; o < OFFLOAD_COUNT; o++)
+		if (!(ifc->granted & OFFLOAD_BIT(o)))
+			strlcpy(ifc->reason[o],
+			    ifc->tun.reason[0] != '\0' &&
+				    (TUN_OFFLOADS & OFFLOAD_BIT(o))
+				? ifc->tun.reason
+				: "not granted by the kernel",
+			    sizeof(ifc->reason[o]));
+}
+
+struct iface *
+lifecycle_open(
+    struct daemon *d, struct conf_interface *c, char *why, size_t whylen)
+{
+	struct iface *ifc = calloc(1, sizeof(*ifc));
+	size_t i;
+
+	if (ifc == NULL) {
+		strlcpy(why, "no memory", whylen);
+		return NULL;
+	}
+	ifc->daemon = d;
+	ifc->conf = c;
+	ifc->id = d->next_iface++;
+	ifc->tun.fd = -1;
+	for (i = 0; i < LIMIT_QUEUES; i++)
+		ifc->queue[i].tun_fd = ifc->queue[i].counters_fd = -1;
+	if (tun_open(c, &ifc->tun, why, whylen) == -1 ||
+	    slots_open(ifc, why, whylen) == -1 ||
+	    open_queues(ifc, why, whylen) == -1 ||
+	    ifconf_apply(ifc, why, whylen) == -1 ||
+	    slots_assign(ifc, c, why, whylen) == -1) {
+		lifecycle_close(ifc);
+		return NULL;
+	}
+	init_offloads(ifc);
+	lifecycle_apply_offloads(ifc);
+	return ifc;
+}
+
+int
+lifecycle_start(struct iface *ifc)
+{
+	if (ifc->conf->monitored) {
+		ifc->link =
+		    link_watch(ifc->daemon->links, ifc->ifindex, ifc->tun.fd);
+		if (ifc->link == NULL)
+			log_warn("%s cannot be watched", iface_name(ifc));
+	}
+	return workers_start(ifc);
+}
+
+void
+lifecycle_stop(struct iface *ifc)
+{
+	if (ifc->link != NULL)
+		link_unwatch(ifc->daemon->links, ifc->ifindex);
+	ifc->link = NULL;
+	workers_stop(ifc);
+}
+
+void
+lifecycle_close(struct iface *ifc)
+{
+	size_t i;
+
+	/* what we created goes with its last descriptor */
+	if (ifc->ifindex != 0 && ifc->conf->device != CONF_DEVICE_CREATE)
+		ifconf_remove(ifc, ifc->conf, NULL);
+	slots_close(ifc);
+	for (i = 0; i < ifc->queue_count; i++) {
+		if (i > 0 && ifc->queue[i].tun_fd != -1)
+			close(ifc->queue[i].tun_fd);
+		if (ifc->queue[i].counters_fd != -1)
+			close(ifc->queue[i].counters_fd);
+	}
+	if (ifc->tun.fd != -1)
+		close(ifc->tun.fd);
+	free(ifc);
+}
+
+void
+lifecycle_apply_offloads(struct iface *ifc)
+{
+	uint32_t use = iface_offloads(ifc);
+	bool gro = (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
+	char reason[128];
+	size_t i, q;
+
+	/* the device decides what it hands us, the worker all else */
+	if (ifc->tun.vnet_hdr)
+		tun_set_offloads(ifc->tun.fd,
+		    use & (OFFLOAD_BIT(OFFLOAD_TSO_TX) |
+			      OFFLOAD_BIT(OFFLOAD_USO_TX)),
+		    reason, sizeof(reason));
+	for (i = 0; i < ifc->slot_count; i++)
+		for (q = 0; q < ifc->queue_count; q++)
+			udp_set_gro(ifc->slots[i].fd[q], gro);
+	workers_send_offloads(ifc);
+}
+
+bool
+lifecycle_can_update(const struct iface *ifc, const struct conf_interface *c)
+{
+	const struct conf_interface *old = ifc->conf;
+
+	return old->device == c->device && old->fd == c->fd &&
+	       old->monitored == c->monitored && old->vnet_hdr == c->vnet_hdr &&
+	       old->queues == c->queues && old->max_peers == c->max_peers &&
+	       old->socket_buffer == c->socket_buffer &&
+	       endpoint_equal(&old->listen4, &c->listen4) &&
+	       endpoint_equal(&old->listen6, &c->listen6);
+}
+
+int
+lifecycle_update(
+    struct iface *ifc, struct conf_interface *c, char *why, size_t whylen)
+{
+	struct conf_interface *old = ifc->conf;
+	char again[256];
+
+	/* what may fail comes first, and is undone */
+	if (slots_assign(ifc, c, why, whylen) == -1 ||
+	    ifconf_update(ifc, c, why, whylen) == -1) {
+		if (slots_assign(ifc, old, again, sizeof(again)) == -1)
+			log_warnx("%s", again);
+		/* the workers may have lost a peer's socket meanwhile */
+		workers_send_peers(ifc);
+		return -1;
+	}
+	ifc->conf = c;
+	if (c->offloads != old->offloads) {
+		ifc->wanted = c->offloads;
+		ifc->refused = 0;
+		lifecycle_apply_offloads(ifc);
+	}
+	workers_send_peers(ifc);
+	return 0;
+}
+
+size_t
+lifecycle_aim_again(struct iface *ifc)
+{
+	return slots_aim(ifc, ifc->conf);
+}

@@ -1,0 +1,40 @@
+#ifndef PRIVSEP_LIFECYCLE_H
+#define PRIVSEP_LIFECYCLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conf_interface;
+struct daemon;
+struct iface;
+
+/* How an interface comes, changes and goes. */
+
+/*
+ * Opens the device, configures the link, makes and aims the sockets.  Does not
+ * start workers.  NULL after writing to why.
+ */
+struct iface *lifecycle_open(
+    struct daemon *, struct conf_interface *, char *why, size_t whylen);
+/* The event loop runs: watch the link, start the workers. */
+int lifecycle_start(struct iface *);
+/* Ends the workers (stop), then removes what was made and frees (close). */
+void lifecycle_stop(struct iface *);
+void lifecycle_close(struct iface *);
+
+/* Makes the wanted offloads hold: the device, the sockets, the workers. */
+void lifecycle_apply_offloads(struct iface *);
+
+/*
+ * Replaces the configuration by one of the same name.  Only peers, addresses,
+ * routes, MTU, queue length and offloads may differ: lifecycle_can_update.
+ * lifecycle_update returns -1 after writing to why; the old one then holds.
+ */
+bool lifecycle_can_update(const struct iface *, const struct conf_interface *);
+int lifecycle_update(
+    struct iface *, struct conf_interface *, char *why, size_t whylen);
+
+/* Tries again to aim what had no route: how many still have none. */
+size_t lifecycle_aim_again(struct iface *);
+
+#endif
