@@ -2,22 +2,12 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/udp.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/udp_options.h"
 #include "privsep/udp.h"
-
-#ifndef SOL_UDP
-#define SOL_UDP 17
-#endif
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 static int
 set_int(int fd, int level, int name, int value)

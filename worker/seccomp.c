@@ -4,10 +4,8 @@
 #include <seccomp.h>
 #include <stddef.h>
 
+#include "common/udp_options.h"
 #include "worker/seccomp.h"
-
-#define WORKER_SOL_UDP 17
-#define WORKER_UDP_SEGMENT 103
 
 static const int allowed[] = {
     SCMP_SYS(read),	/* tun frames, messages */
@@ -48,8 +46,8 @@ worker_seccomp(void)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt),
-		    2, SCMP_A1(SCMP_CMP_EQ, WORKER_SOL_UDP),
-		    SCMP_A2(SCMP_CMP_EQ, WORKER_UDP_SEGMENT));
+		    2, SCMP_A1(SCMP_CMP_EQ, SOL_UDP),
+		    SCMP_A2(SCMP_CMP_EQ, UDP_SEGMENT));
 	if (r == 0)
 		r = seccomp_load(ctx);
 	if (ctx != NULL)

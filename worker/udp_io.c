@@ -1,22 +1,12 @@
 #include <sys/mman.h>
 
 #include <errno.h>
-#include <linux/udp.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include "common/udp_options.h"
 #include "worker/udp_io.h"
 #include "worker/worker.h"
-
-#ifndef SOL_UDP
-#define SOL_UDP 17
-#endif
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 /* Refusals in a row after which a peer gets no UDP_SEGMENT any more. */
 #define GSO_REFUSALS_MAX 3
