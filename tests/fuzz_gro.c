@@ -44,8 +44,8 @@ set_checksums(uint8_t *p, size_t len)
 		put16(p + l.l4 + 4, (uint16_t)(len - l.l4));
 	field = p + l.l4 + (l.proto == 6 ? 16 : 6);
 	put16(field, 0);
-	sum = (uint16_t)~ref_add(
-	    ref_pseudo(p, l.proto, len - l.l4), ref_sum(p + l.l4, len - l.l4));
+	sum = 0xffff - ref_add(ref_pseudo(p, l.proto, len - l.l4),
+			   ref_sum(p + l.l4, len - l.l4));
 	put16(field, sum == 0 && l.proto == 17 ? 0xffff : sum);
 }
 

@@ -264,7 +264,7 @@ l4_checksum(const struct packet_spec *s, uint8_t *p, size_t total)
 		if (packet_headers(s) % 2 == l4 % 2)
 			turn_to_zero(payload, sum);
 	}
-	sum = (uint16_t)~ref_add(pseudo, ref_sum(p + l4, len));
+	sum = 0xffff - ref_add(pseudo, ref_sum(p + l4, len));
 	if (sum == 0 &&
 	    (s->proto == IPPROTO_UDP || (s->sums & SUM_MINUS_ZERO) != 0))
 		sum = 0xffff;

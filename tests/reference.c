@@ -500,7 +500,7 @@ put_group(const struct group *g, struct list *frames)
 }
 
 static void
-start(struct group *g, const struct item *it, const struct ref_layout *l)
+begin(struct group *g, const struct item *it, const struct ref_layout *l)
 {
 	g->parts = calloc(64, sizeof(*g->parts));
 	if (g->parts == NULL)
@@ -534,7 +534,7 @@ take(struct group *groups, size_t *count, const struct item *it)
 			return;
 		g->closed = true;
 	}
-	start(&groups[(*count)++], it, &l);
+	begin(&groups[(*count)++], it, &l);
 }
 
 void

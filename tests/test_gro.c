@@ -414,6 +414,20 @@ a_udp_checksum_of_ffff_is_a_good_one(void **state)
 	GIVES(3);
 }
 
+/* Zero where it would be computed as zero too: it adds up, and is not one. */
+static void
+a_udp_checksum_of_zero_goes_alone_even_if_it_adds_up(void **state)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_UDP), odd;
+
+	(void)state;
+	odd = s;
+	odd.sums = SUM_MINUS_ZERO | SUM_NONE;
+	push_run(&odd, 3);
+	GIVES(1, 1, 1);
+	assert_int_equal(get16(frames.items[1].data + VNET_LEN + 26), 0);
+}
+
 static void
 ipv4_options_go_alone(void **state)
 {
@@ -1045,6 +1059,7 @@ main(void)
 	    TEST(a_bad_checksum_goes_alone),
 	    TEST(a_checksum_of_minus_zero_goes_alone),
 	    TEST(a_udp_checksum_of_ffff_is_a_good_one),
+	    TEST(a_udp_checksum_of_zero_goes_alone_even_if_it_adds_up),
 	    TEST(ipv4_options_go_alone),
 	    TEST(trailing_bytes_go_along_alone),
 	    TEST(a_udp_length_that_disagrees_goes_alone),

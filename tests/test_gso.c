@@ -459,6 +459,9 @@ a_gso_size_that_cuts_nothing_gives_one_packet(void **state)
 
 		s.sums = SUM_PARTIAL;
 		must_be_single(&s, &v); /* just as long as the payload */
+		s.sums = SUM_PARTIAL | SUM_BAD_IP;
+		must_be_single(&s, &v); /* all else is left as it is */
+		s.sums = SUM_PARTIAL;
 		v.gso_size = 1001;
 		must_be_single(&s, &v);
 		v.gso_size = 0xffff;
@@ -681,7 +684,6 @@ an_odd_frame_does_not_harm_its_neighbours(void **state)
 	struct packet_spec s = super_spec(4, IPPROTO_TCP, 1000, 3);
 	struct vnet_spec v = vnet_for(&s, 1000);
 	uint8_t raw[3][4096];
-	size_t len = 0;
 	struct gso gso;
 
 	(void)state;
@@ -690,6 +692,7 @@ an_odd_frame_does_not_harm_its_neighbours(void **state)
 		struct vnet_hdr hdr;
 		uint8_t *data = raw[i] + VNET_LEN;
 		enum pkt_drop drop;
+		size_t len;
 
 		len = frame_build(&v, &s, raw[i]) - VNET_LEN;
 		if (i == 1)
@@ -807,25 +810,64 @@ long_headers_fill_the_batch_without_loss(void **state)
 	s.ext_count = 3;
 	v = vnet_for(&s, 10);
 	must_split(&s, &v, 200);
-	/* and with the longest extension header */
-	s = super_spec(6, IPPROTO_UDP, 50, 100);
-	v = vnet_for(&s, 50);
-	v.csum_start = 40 + 1608;
+}
+
+/* A UDP superpacket of n segments behind ext bytes of one option header. */
+static void
+split_behind(size_t ext, uint16_t size, size_t n)
+{
+	struct packet_spec s = packet_default(6, IPPROTO_UDP);
+	uint8_t *p = frame + VNET_LEN;
+	struct vnet_spec v;
+
+	s.payload = n * size;
+	s.sums = SUM_PARTIAL;
+	v = vnet_for(&s, size);
+	v.csum_start = (uint16_t)(40 + ext);
 	frame_build(&v, &s, frame);
-	memmove(
-	    frame + VNET_LEN + 40 + 1608, frame + VNET_LEN + 40, 8 + s.payload);
-	memset(frame + VNET_LEN + 40, 0, 1608);
-	frame[VNET_LEN + 6] = IPPROTO_DSTOPTS;
-	frame[VNET_LEN + 40] = IPPROTO_UDP;
-	frame[VNET_LEN + 41] = 1608 / 8 - 1;
-	put16(frame + VNET_LEN + 4, (uint16_t)(1608 + 8 + s.payload));
+	memmove(p + 40 + ext, p + 40, 8 + s.payload);
+	memset(p + 40, 0, ext);
+	p[6] = IPPROTO_DSTOPTS;
+	/* several headers where one cannot be as long */
+	for (size_t at = 0; at < ext;) {
+		size_t left = ext - at, len = left > 2048 ? 2048 : left;
+
+		p[40 + at] = left > 2048 ? IPPROTO_DSTOPTS : IPPROTO_UDP;
+		p[41 + at] = (uint8_t)(len / 8 - 1);
+		at += len;
+	}
+	put16(p + 4, (uint16_t)(ext + 8 + s.payload));
 	list_clear(&packets);
 	assert_null(pipeline_split(
-	    frame, VNET_LEN + 40 + 1608 + 8 + s.payload, &packets));
-	assert_int_equal(packets.count, 100);
-	for (size_t i = 0; i < 100; i++)
+	    frame, VNET_LEN + 40 + ext + 8 + s.payload, &packets));
+	for (size_t i = 0; i < packets.count; i++)
 		assert_null(
 		    ref_check(packets.items[i].data, packets.items[i].len));
+}
+
+static void
+long_extension_headers_are_in_each_segment(void **state)
+{
+	(void)state;
+	for (size_t ext = 8; ext <= 2000; ext += 8) {
+		split_behind(ext, 50, 20);
+		assert_int_equal(packets.count, 20);
+	}
+	split_behind(2000, 50, 100);
+	assert_int_equal(packets.count, 100);
+}
+
+/* Headers that a batch could not hold: one packet, and an end of the loop. */
+static void
+headers_beyond_any_reason_are_not_copied(void **state)
+{
+	static const size_t exts[] = {2008, 4096, 16384, 20000, 60000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(exts) / sizeof(*exts); i++) {
+		split_behind(exts[i], 50, 100);
+		assert_int_equal(packets.count, 1);
+	}
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -867,6 +909,8 @@ main(void)
 	    TEST(a_full_batch_is_told_and_nothing_is_lost),
 	    TEST(a_single_packet_waits_for_a_full_batch),
 	    TEST(long_headers_fill_the_batch_without_loss),
+	    TEST(long_extension_headers_are_in_each_segment),
+	    TEST(headers_beyond_any_reason_are_not_copied),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
