@@ -226,6 +226,18 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 	return add_routes(ifc, c, NULL, why, whylen);
 }
 
+void
+ifconf_restore(struct iface *ifc)
+{
+	char why[256];
+
+	if (ifc->conf->monitored && ifc->link != NULL &&
+	    ifc->link->nsid == LINK_NSID_HOME &&
+	    (add_addresses(ifc, ifc->conf, NULL, why, sizeof(why)) == -1 ||
+		add_routes(ifc, ifc->conf, NULL, why, sizeof(why)) == -1))
+		log_warnx("%s", why);
+}
+
 int
 ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 {

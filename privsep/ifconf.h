@@ -19,6 +19,11 @@ int ifconf_apply(struct iface *, char *why, size_t whylen);
  */
 int ifconf_update(
     struct iface *, const struct conf_interface *c, char *why, size_t whylen);
+/*
+ * After the link came up again: setting it down took the IPv6 addresses and
+ * the routes away.
+ */
+void ifconf_restore(struct iface *);
 int ifconf_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
 /* Removes what c has and kept has not (kept NULL: all). */
 void ifconf_remove(struct iface *, const struct conf_interface *c,

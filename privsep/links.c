@@ -5,6 +5,7 @@
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
+#include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/links.h"
 
@@ -109,6 +110,8 @@ links_on_change(enum link_change change, const struct link_state *now,
 	log_info("%s: %s", now->name, link_change_name(change));
 	events_publish(
 	    d, link_change_name(change), ifc, fields[change](now, before));
+	if (change == LINK_UP)
+		ifconf_restore(ifc);
 	if (change == LINK_DELETED)
 		ifc->gone = true;
 }
