@@ -9,7 +9,7 @@
 /*
  * Theory of operation.  RFC 1071 lets the words be added in any width and
  * order as long as carries are brought round.  The vector versions therefore
- * keep 16-bit halves in 32-bit lanes, or 32-bit halves in 64-bit lanes, where
+ * keep words or bytes in 32-bit lanes, or 32-bit halves in 64-bit lanes, where
  * nothing can overflow within a packet, and add the lanes at the end.
  */
 
@@ -57,61 +57,103 @@ csum_bytes_portable(const uint8_t *p, size_t len)
 }
 
 #if defined(__x86_64__)
+/*
+ * vpmaddwd adds pairs of signed words to 32-bit lanes, one instruction where
+ * masks and shifts take four: words are made signed by turning their top bit
+ * over, which is to subtract 0x8000 from each, and that is given back at the
+ * end.  64 KiB: 0.78 us against 1.11.  A lane grows by at most 131,072 a step:
+ * enough for a megabyte; a packet has 64 KiB.
+ */
 __attribute__((target("avx2"))) static uint64_t
 csum_bytes_avx2(const uint8_t *p, size_t len)
 {
-	const __m256i low = _mm256_set1_epi64x(0xffffffff);
-	__m256i a = _mm256_setzero_si256(), b = a, c = a, d = a, v, w;
-	uint64_t lanes[4];
+	const __m256i top = _mm256_set1_epi16((short)0x8000);
+	const __m256i one = _mm256_set1_epi16(1);
+	__m256i a = _mm256_setzero_si256(), b = a, v, w;
+	uint64_t sum = len / 64 * 32 * 0x8000;
+	int32_t lanes[8];
+	size_t i;
 
 	for (; len >= 64; p += 64, len -= 64) {
 		v = _mm256_loadu_si256((const __m256i_u *)p);
 		w = _mm256_loadu_si256((const __m256i_u *)(p + 32));
-		a = _mm256_add_epi64(a, _mm256_and_si256(v, low));
-		b = _mm256_add_epi64(b, _mm256_srli_epi64(v, 32));
-		c = _mm256_add_epi64(c, _mm256_and_si256(w, low));
-		d = _mm256_add_epi64(d, _mm256_srli_epi64(w, 32));
+		v = _mm256_madd_epi16(_mm256_xor_si256(v, top), one);
+		w = _mm256_madd_epi16(_mm256_xor_si256(w, top), one);
+		a = _mm256_add_epi32(a, v);
+		b = _mm256_add_epi32(b, w);
 	}
-	a = _mm256_add_epi64(_mm256_add_epi64(a, b), _mm256_add_epi64(c, d));
-	_mm256_storeu_si256((__m256i_u *)lanes, a);
-	return csum_add(
-	    lanes[0] + lanes[1] + lanes[2] + lanes[3], csum_tail(p, len));
+	_mm256_storeu_si256((__m256i_u *)lanes, _mm256_add_epi32(a, b));
+	for (i = 0; i < 8; i++)
+		sum += (uint64_t)(int64_t)lanes[i];
+	return csum_add(sum, csum_tail(p, len));
 }
 
 /*
  * vpdpbusd adds four products of bytes to a 32-bit lane: with weights 1,0,1,0
  * it sums the even bytes, with 0,1,0,1 the odd ones, two instructions a
- * vector in place of four.  A lane grows by at most 510 a step, so that it
- * can take four million; a packet has two thousand.
+ * vector in place of four.  A lane grows by at most 510 a step and the word
+ * made of both by 131,070: enough for two megabytes; a packet has 64 KiB.
  */
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static uint64_t
+#define VNNI "avx512f,avx512bw,avx512vl,avx512vnni,bmi2"
+
+struct vnni_sum {
+	__m512i even, odd; /* of bytes */
+};
+
+__attribute__((target(VNNI))) static inline void
+vnni_add(struct vnni_sum *s, __m512i v)
+{
+	s->even = _mm512_dpbusd_epi32(s->even, v, _mm512_set1_epi16(0x0001));
+	s->odd = _mm512_dpbusd_epi32(s->odd, v, _mm512_set1_epi16(0x0100));
+}
+
+__attribute__((target(VNNI))) static inline uint64_t
+vnni_fold(const struct vnni_sum *s, const struct vnni_sum *t)
+{
+	__m512i even = _mm512_add_epi32(s->even, t->even);
+	__m512i odd = _mm512_add_epi32(s->odd, t->odd);
+	__m512i v = _mm512_add_epi32(even, _mm512_slli_epi32(odd, 8));
+
+	v = _mm512_add_epi32(_mm512_and_si512(v, _mm512_set1_epi32(0xffff)),
+	    _mm512_srli_epi32(v, 16));
+	return (uint32_t)_mm512_reduce_add_epi32(v);
+}
+
+/*
+ * Loads are aligned, the first and the last are masked: payloads begin
+ * anywhere, and a load across two cache lines costs two (a split of 64 KiB:
+ * 1.18 us against 1.48).  Masked bytes are not touched and read as zero.  At
+ * an odd address every byte is in the other half of its word, so that the sum
+ * is rotated by eight bits, here by a shift (RFC 1071, section 2(B)).
+ */
+__attribute__((target(VNNI))) static uint64_t
 csum_bytes_vnni(const uint8_t *p, size_t len)
 {
-	const __m512i even = _mm512_set1_epi16(0x0001);
-	const __m512i odd = _mm512_set1_epi16(0x0100);
-	__m512i a = _mm512_setzero_si512(), b = a, c = a, d = a, v, w;
-	uint64_t first, second;
+	struct vnni_sum s = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+	struct vnni_sum t = s;
+	unsigned int skip = (uintptr_t)p % 64, rotate = skip % 2 * 8;
+	uint64_t mask = UINT64_MAX << skip;
 
-	if (len < 64)
-		return csum_tail(p, len);
-	for (; len >= 128; p += 128, len -= 128) {
-		v = _mm512_loadu_si512(p);
-		w = _mm512_loadu_si512(p + 64);
-		a = _mm512_dpbusd_epi32(a, v, even);
-		b = _mm512_dpbusd_epi32(b, v, odd);
-		c = _mm512_dpbusd_epi32(c, w, even);
-		d = _mm512_dpbusd_epi32(d, w, odd);
+	p -= skip;
+	len += skip;
+	if (len <= 64) {
+		mask = _bzhi_u64(mask, (unsigned int)len);
+		vnni_add(&s, _mm512_maskz_loadu_epi8(mask, p));
+		return vnni_fold(&s, &t) << rotate;
+	}
+	vnni_add(&s, _mm512_maskz_loadu_epi8(mask, p));
+	for (p += 64, len -= 64; len >= 128; p += 128, len -= 128) {
+		vnni_add(&s, _mm512_load_si512(p));
+		vnni_add(&t, _mm512_load_si512(p + 64));
 	}
 	if (len >= 64) {
-		v = _mm512_loadu_si512(p);
-		a = _mm512_dpbusd_epi32(a, v, even);
-		b = _mm512_dpbusd_epi32(b, v, odd);
+		vnni_add(&s, _mm512_load_si512(p));
 		p += 64;
 		len -= 64;
 	}
-	first = (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(a, c));
-	second = (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(b, d));
-	return csum_add(first + (second << 8), csum_tail(p, len));
+	mask = _bzhi_u64(UINT64_MAX, (unsigned int)len);
+	vnni_add(&t, _mm512_maskz_loadu_epi8(mask, p));
+	return vnni_fold(&s, &t) << rotate;
 }
 #endif
 
@@ -151,7 +193,8 @@ csum_init(void)
 		    (struct csum_impl){"avx2", csum_bytes_avx2};
 	if (__builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512vl") &&
-	    __builtin_cpu_supports("avx512vnni"))
+	    __builtin_cpu_supports("avx512vnni") &&
+	    __builtin_cpu_supports("bmi2"))
 		impls[impl_count++] =
 		    (struct csum_impl){"avx512-vnni", csum_bytes_vnni};
 #elif defined(__aarch64__)
