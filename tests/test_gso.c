@@ -199,6 +199,40 @@ options_and_extension_headers_are_in_each_segment(void **state)
 	assert_int_equal(packets.items[2].data[0], 0x4f);
 }
 
+/*
+ * With segments left in a routing header the checksum covers the final
+ * destination, which the tun's reader learns from the partial sum alone.
+ */
+static void
+a_routing_header_keeps_the_final_destination_in_the_sum(void **state)
+{
+	struct packet_spec s = super_spec(6, IPPROTO_TCP, 1000, 3);
+	uint8_t final[40], *packet = frame + VNET_LEN;
+	struct vnet_spec v;
+	size_t len;
+	uint16_t sum;
+
+	(void)state;
+	s.ext[0] = IPPROTO_ROUTING;
+	s.ext_count = 1;
+	v = vnet_for(&s, 1000);
+	len = frame_build(&v, &s, frame);
+	packet[40 + 3] = 1; /* segments left */
+	memcpy(final, packet, sizeof(final));
+	final[39] ^= 0x77;
+	len -= VNET_LEN;
+	put16(packet + 48 + 16, ref_pseudo(final, IPPROTO_TCP, len - 48));
+	assert_null(pipeline_split(frame, len + VNET_LEN, &packets));
+	assert_int_equal(packets.count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct item *it = &packets.items[i];
+
+		sum = ref_add(ref_pseudo(final, IPPROTO_TCP, it->len - 48),
+		    ref_sum(it->data + 48, it->len - 48));
+		assert_int_equal(sum, 0xffff);
+	}
+}
+
 static void
 more_segments_than_a_batch_holds_are_all_there(void **state)
 {
@@ -881,6 +915,7 @@ main(void)
 	    TEST(the_ipv4_id_rises_by_one_and_wraps),
 	    TEST(cwr_is_on_the_first_and_fin_and_psh_on_the_last),
 	    TEST(options_and_extension_headers_are_in_each_segment),
+	    TEST(a_routing_header_keeps_the_final_destination_in_the_sum),
 	    TEST(more_segments_than_a_batch_holds_are_all_there),
 	    TEST(the_longest_superpackets_are_split),
 	    TEST(hdr_len_is_not_believed),

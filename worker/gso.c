@@ -108,9 +108,26 @@ sum_without(uint64_t sum, const uint8_t *p, const uint8_t *words, size_t n)
 	return csum_fold(sum);
 }
 
+/*
+ * The pseudo-header's sum without its length.  Behind a routing header the
+ * destination that counts is one that only the sender knew (RFC 8200, section
+ * 8.1): then the sum that it left in the checksum field is the truth.
+ */
+static uint64_t
+pseudo_sum(const struct gso *g, const struct vnet_hdr *h)
+{
+	const struct pkt *p = &g->pkt;
+	const uint8_t *l4 = g->data + p->l4;
+	uint16_t len = (uint16_t)(p->len - p->l4);
+
+	if (!p->routed || !h->needs_csum)
+		return csum_pseudo(g->data, p);
+	return pkt_load16(l4 + csum_offset_of(p)) + (0xffffu - csum_word(len));
+}
+
 /* Sums of the headers but for all that differs by segment. */
 static void
-gso_prepare(struct gso *g)
+gso_prepare(struct gso *g, const struct vnet_hdr *h)
 {
 	static const uint8_t ip_words[] = {2, 4, 10};
 	static const uint8_t tcp_words[] = {4, 6, 12, TCP_CSUM};
@@ -123,8 +140,7 @@ gso_prepare(struct gso *g)
 		g->ip_sum = sum_without(csum_bytes(g->data, p->l4), g->data,
 		    ip_words, sizeof(ip_words));
 	}
-	g->l4_sum =
-	    csum_add(csum_pseudo(g->data, p), csum_bytes(l4, p->l4_len));
+	g->l4_sum = csum_add(pseudo_sum(g, h), csum_bytes(l4, p->l4_len));
 	if (p->proto == PKT_TCP) {
 		g->seq = pkt_be32(l4 + 4);
 		g->l4_sum =
@@ -158,7 +174,7 @@ gso_start(struct gso *g, uint8_t *data, size_t len, const struct vnet_hdr *h)
 				  h->csum_offset != csum_offset_of(p))))
 		return gso_single(data, p, h);
 	g->split = true;
-	gso_prepare(g);
+	gso_prepare(g, h);
 	return PKT_OK;
 }
 

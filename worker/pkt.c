@@ -68,6 +68,9 @@ parse_ipv6(const uint8_t *data, size_t len, struct pkt *p)
 		size = next == IPV6_FRAGMENT ? 8 : (data[p->l4 + 1] + 1u) * 8;
 		if (p->fragment || size > p->len - p->l4)
 			break;
+		/* segments left, RFC 8200, section 4.4 */
+		if (next == IPV6_ROUTING && data[p->l4 + 3] != 0)
+			p->routed = true;
 	}
 	/* A chain that was cut short has no transport that we could know. */
 	p->proto = next == IPV6_HOP_BY_HOP || next == IPV6_ROUTING ||

@@ -29,6 +29,7 @@ struct pkt {
 	uint8_t version; /* 4 or 6 */
 	uint8_t proto;	 /* of the transport, behind extension headers */
 	bool fragment;	 /* a fragment, the first one too */
+	bool routed;	 /* IPv6: the destination is not yet the final one */
 	bool extended;	 /* IPv4 options or IPv6 extension headers */
 	uint32_t len;	 /* what the IP header says, <= the bytes given */
 	uint32_t l4;	 /* offset of the transport header, <= len */
