@@ -32,7 +32,6 @@ struct slot {
 	enum slot_state state;
 	unsigned int family;
 	int fd[LIMIT_QUEUES];
-	bool bound;
 	bool aimed; /* else its endpoint has no route yet: tried again */
 	const struct conf_peer *peer; /* SLOT_USED: whose it is */
 	struct udp_buffers got;

@@ -83,7 +83,7 @@ lifecycle_open(
 	    slots_open(ifc, why, whylen) == -1 ||
 	    open_queues(ifc, why, whylen) == -1 ||
 	    ifconf_apply(ifc, why, whylen) == -1 ||
-	    slots_assign(ifc, c, why, whylen) == -1) {
+	    slots_prepare(ifc, c, why, whylen) == -1) {
 		lifecycle_close(ifc);
 		return NULL;
 	}
@@ -171,17 +171,16 @@ lifecycle_update(
     struct iface *ifc, struct conf_interface *c, char *why, size_t whylen)
 {
 	struct conf_interface *old = ifc->conf;
-	char again[256];
 
-	/* what may fail comes first, and is undone */
-	if (slots_assign(ifc, c, why, whylen) == -1 ||
+	/* what may fail comes first, beside what is there */
+	if (slots_prepare(ifc, c, why, whylen) == -1 ||
 	    ifconf_update(ifc, c, why, whylen) == -1) {
-		if (slots_assign(ifc, old, again, sizeof(again)) == -1)
-			log_warnx("%s", again);
-		/* the workers may have lost a peer's socket meanwhile */
+		slots_abandon(ifc, c);
+		/* what was taken is free when the workers have said so */
 		workers_send_peers(ifc);
 		return -1;
 	}
+	slots_commit(ifc, c);
 	ifc->conf = c;
 	if (c->offloads != old->offloads) {
 		ifc->wanted = c->offloads;

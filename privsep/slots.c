@@ -9,6 +9,22 @@
 #include "privsep/iface.h"
 #include "privsep/slots.h"
 
+/*
+ * A peer that changes has its new socket before the old one is let go, so
+ * there are some more than peers.
+ */
+#define SLOTS_SPARE 8
+
+static uint32_t
+pool_size(const struct conf_interface *c)
+{
+	bool both = c->listen4.port != 0 && c->listen6.port != 0;
+	uint32_t most = both ? LIMIT_SLOTS / 2 : LIMIT_SLOTS;
+	uint32_t want = c->max_peers + SLOTS_SPARE;
+
+	return want < most ? want : most;
+}
+
 static int
 open_family(struct iface *ifc, unsigned int family, char *why, size_t whylen)
 {
@@ -16,7 +32,7 @@ open_family(struct iface *ifc, unsigned int family, char *why, size_t whylen)
 	struct slot *s;
 	uint32_t i, q;
 
-	for (i = 0; i < ifc->conf->max_peers; i++) {
+	for (i = 0; i < pool_size(ifc->conf); i++) {
 		s = &ifc->slots[ifc->slot_count++];
 		s->family = family;
 		for (q = 0; q < LIMIT_QUEUES; q++)
@@ -43,7 +59,7 @@ slots_open(struct iface *ifc, char *why, size_t whylen)
 {
 	const struct conf_interface *c = ifc->conf;
 
-	ifc->slots = calloc((size_t)c->max_peers * 2, sizeof(*ifc->slots));
+	ifc->slots = calloc((size_t)pool_size(c) * 2, sizeof(*ifc->slots));
 	if (ifc->slots == NULL) {
 		strlcpy(why, "no memory", whylen);
 		return -1;
@@ -113,12 +129,11 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s)
 	size_t q;
 
 	for (q = 0; q < ifc->queue_count; q++) {
-		if (udp_aim(s->fd[q], &aim, s->bound) == -1)
+		if (udp_aim(s->fd[q], &aim) == -1)
 			return -1;
 		aim.local.port++;
 		aim.remote.port++;
 	}
-	s->bound = true;
 	s->aimed = true;
 	return 0;
 }
@@ -184,9 +199,60 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 	return -1;
 }
 
+static bool
+has_peer(const struct conf_interface *c, const struct conf_peer *peer)
+{
+	const struct conf_peer *p;
+
+	TAILQ_FOREACH (p, &c->peers, entry)
+		if (p == peer)
+			return true;
+	return false;
+}
+
+/* Does a socket already do for this peer what it needs? */
+static bool
+is_served(const struct iface *ifc, const struct conf_peer *p)
+{
+	const struct slot *s;
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++) {
+		s = &ifc->slots[i];
+		if (s->state == SLOT_USED && same_aim(s->peer, p))
+			return true;
+	}
+	return false;
+}
+
 int
-slots_assign(
+slots_prepare(
     struct iface *ifc, struct conf_interface *c, char *why, size_t whylen)
+{
+	const struct conf_peer *p;
+
+	TAILQ_FOREACH (p, &c->peers, entry)
+		if (!is_served(ifc, p) &&
+		    slot_assign(ifc, c, p, why, whylen) == -1)
+			return -1;
+	return 0;
+}
+
+void
+slots_abandon(struct iface *ifc, const struct conf_interface *c)
+{
+	struct slot *s;
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++) {
+		s = &ifc->slots[i];
+		if (s->state == SLOT_USED && has_peer(c, s->peer))
+			slot_retire(ifc, s);
+	}
+}
+
+void
+slots_commit(struct iface *ifc, const struct conf_interface *c)
 {
 	const struct conf_peer *p;
 	struct slot *s;
@@ -194,23 +260,13 @@ slots_assign(
 
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
-		if (s->state != SLOT_USED)
+		if (s->state != SLOT_USED || has_peer(c, s->peer))
 			continue;
-		p = find_same(c, s->peer);
-		if (p != NULL)
+		if ((p = find_same(c, s->peer)) != NULL)
 			s->peer = p;
 		else
 			slot_retire(ifc, s);
 	}
-	TAILQ_FOREACH (p, &c->peers, entry) {
-		for (i = 0; i < ifc->slot_count; i++)
-			if (ifc->slots[i].peer == p)
-				break;
-		if (i == ifc->slot_count &&
-		    slot_assign(ifc, c, p, why, whylen) == -1)
-			return -1;
-	}
-	return 0;
 }
 
 size_t

@@ -9,20 +9,22 @@ struct iface;
 struct queue;
 
 /*
- * The pool of sockets of an interface: max-peers of each family that it
- * listens on, passed to the workers at their start, aimed as peers come and
- * retired as they go.
+ * The pool of sockets of an interface: a few more than max-peers of each
+ * family that it listens on, passed to the workers at their start, aimed as
+ * peers come and retired as they go.
  */
 int slots_open(struct iface *, char *why, size_t whylen);
 void slots_close(struct iface *);
 /*
- * Makes the slots serve the peers of this configuration: keeps those whose
- * socket is as before, retires the others, takes free ones for the rest.
- * -1 after why; slots then still serve as far as they got, and a call with
- * the old configuration brings it back.
+ * A change of peers has two steps.  Prepare takes and aims free slots for the
+ * peers of the configuration that no slot serves as it is; -1 after why.
+ * Commit hands the other slots over to their peers in it and retires the
+ * rest; abandon gives back what prepare took.
  */
-int slots_assign(
+int slots_prepare(
     struct iface *, struct conf_interface *, char *why, size_t whylen);
+void slots_commit(struct iface *, const struct conf_interface *);
+void slots_abandon(struct iface *, const struct conf_interface *);
 /* Aims what could not be aimed before: how many still cannot. */
 size_t slots_aim(struct iface *, const struct conf_interface *);
 /*

@@ -82,8 +82,21 @@ udp_open(
 	return fd;
 }
 
+static bool
+is_bound(int fd)
+{
+	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
+		return false;
+	if (ss.ss_family == AF_INET6)
+		return ((struct sockaddr_in6 *)&ss)->sin6_port != 0;
+	return ((struct sockaddr_in *)&ss)->sin_port != 0;
+}
+
 int
-udp_aim(int fd, const struct udp_aim *aim, bool bound)
+udp_aim(int fd, const struct udp_aim *aim)
 {
 	struct sockaddr_storage local, remote;
 	socklen_t local_len = endpoint_to_sockaddr(&aim->local, &local);
@@ -95,17 +108,26 @@ udp_aim(int fd, const struct udp_aim *aim, bool bound)
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, aim->device,
 		(socklen_t)strlen(aim->device)) == -1)
 		return -1;
-	if (!bound && bind(fd, (struct sockaddr *)&local, local_len) == -1)
+	if (!is_bound(fd) &&
+	    bind(fd, (struct sockaddr *)&local, local_len) == -1)
 		return -1;
 	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1)
 		return -1;
 	return set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
+/*
+ * Left connected it would take its peer's datagrams from the socket that
+ * serves the same endpoint now.
+ */
 int
 udp_retire(int fd)
 {
-	return filter_all(fd);
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	if (filter_all(fd) == -1)
+		return -1;
+	return connect(fd, &none, sizeof(none));
 }
 
 int

@@ -10,8 +10,8 @@
  * The peers' sockets.  A socket is opened unaimed, when it can receive and
  * send nothing; aimed, when it is bound and connected, so that the kernel
  * delivers one peer's datagrams there and sends to that peer alone; retired,
- * when what comes is thrown away by a filter until it is aimed again.  The
- * worker holds a duplicate all the time.
+ * when it is nobody's and a filter throws away what comes, until it is aimed
+ * again.  The worker holds a duplicate all the time.
  */
 struct udp_buffers {
 	uint32_t rcvbuf; /* bytes, as the kernel granted them */
@@ -30,10 +30,10 @@ struct udp_aim {
 int udp_open(
     unsigned int family, uint32_t buffer, bool gro, struct udp_buffers *got);
 /*
- * bound: was aimed before, at the same local port.  0, or -1 with errno; the
- * socket is then retired.
+ * A socket that was aimed before keeps its local address.  0, or -1 with
+ * errno; nothing then comes in, and it can be aimed again.
  */
-int udp_aim(int fd, const struct udp_aim *, bool bound);
+int udp_aim(int fd, const struct udp_aim *);
 int udp_retire(int fd);
 int udp_set_gro(int fd, bool on);
 /* Does this kernel know UDP_SEGMENT? */

@@ -152,11 +152,9 @@ try_open_old(void)
 static long
 try_openat2(void)
 {
-	struct {
-		uint64_t flags, mode, resolve;
-	} how = {0};
+	uint64_t how[3] = {0}; /* struct open_how */
 
-	return syscall(437, AT_FDCWD, "/dev/null", &how, sizeof(how));
+	return syscall(437, AT_FDCWD, "/dev/null", how, sizeof(how));
 }
 
 static long
