@@ -151,6 +151,60 @@ check_listen(struct conf_errors *errors, const struct build_interface *i)
 		check_peer_listens(errors, i, p);
 }
 
+/* Each queue has a port of its own, counted up from the configured one. */
+static bool
+ports_fit(const struct conf_interface *c, uint16_t port)
+{
+	return port + c->queues - 1 <= UINT16_MAX;
+}
+
+static bool
+ranges_meet(const struct conf_interface *a, const struct endpoint *listen_a,
+    const struct conf_interface *b, const struct endpoint *listen_b)
+{
+	return listen_a->port != 0 && listen_b->port != 0 &&
+	       memcmp(&listen_a->addr, &listen_b->addr,
+		   sizeof(listen_a->addr)) == 0 &&
+	       listen_a->port < listen_b->port + b->queues &&
+	       listen_b->port < listen_a->port + a->queues &&
+	       listen_a->port !=
+		   listen_b->port; /* was said when it was parsed */
+}
+
+static void
+check_ports(struct conf_errors *errors, const struct build_interfaces *all,
+    const struct build_interface *i)
+{
+	const struct conf_interface *c = i->conf;
+	const struct build_interface *other;
+	const struct build_peer *p;
+
+	if (!ports_fit(c, c->listen4.port) || !ports_fit(c, c->listen6.port))
+		conf_error(errors, i->scope.set[SETTING_QUEUES],
+		    "the last of %u queues would listen above port 65535; "
+		    "listen on a lower port",
+		    c->queues);
+	TAILQ_FOREACH (p, &i->peers, entry)
+		if (!ports_fit(c, p->conf->endpoint.port))
+			conf_error(errors, p->scope.begin,
+			    "peer \"%s\": the last of %u queues would send to "
+			    "a port above 65535; choose a lower port",
+			    p->conf->name, c->queues);
+	TAILQ_FOREACH (other, all, entry) {
+		if (other == i)
+			return;
+		if (ranges_meet(
+			c, &c->listen4, other->conf, &other->conf->listen4) ||
+		    ranges_meet(
+			c, &c->listen6, other->conf, &other->conf->listen6))
+			conf_error(errors, i->scope.begin,
+			    "interface \"%s\" and \"%s\" listen on the same "
+			    "ports, counting one for each queue; move them "
+			    "apart",
+			    c->name, other->conf->name);
+	}
+}
+
 static void
 check_peer_count(struct conf_errors *errors, const struct build_interface *i)
 {
@@ -188,6 +242,7 @@ check_interface(struct conf_errors *errors, const struct build_interfaces *all,
 	check_mtu(errors, i);
 	check_offloads(errors, i);
 	check_listen(errors, i);
+	check_ports(errors, all, i);
 	check_peer_count(errors, i);
 	TAILQ_FOREACH (p, &i->peers, entry)
 		inherit(i->conf, p);
