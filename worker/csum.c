@@ -233,7 +233,7 @@ csum_transport_sum(const uint8_t *data, const struct pkt *p)
 int
 csum_transport_ok(const uint8_t *data, const struct pkt *p)
 {
-	return csum_fold(csum_transport_sum(data, p)) == 0xffff;
+	return csum_ok(csum_transport_sum(data, p));
 }
 
 int

@@ -17,6 +17,7 @@
 
 static const struct {
 	bool (*candidate)(const uint8_t *, const struct pkt *);
+	bool (*same)(const uint8_t *, const uint8_t *, uint32_t len);
 	bool (*continues)(
 	    const struct gro_item *, const uint8_t *, const struct pkt *);
 	void (*append)(struct gro_item *, const uint8_t *, const struct pkt *);
@@ -24,10 +25,10 @@ static const struct {
 	uint8_t csum_offset;
 	uint8_t gso_type[2]; /* IPv4, IPv6 */
 } transports[2] = {
-    {gro_tcp_candidate, gro_tcp_continues, gro_tcp_append, gro_tcp_finish, 16,
-	{VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
-    {gro_udp_candidate, gro_udp_continues, gro_udp_append, gro_udp_finish, 6,
-	{VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
+    {gro_tcp_candidate, gro_tcp_same, gro_tcp_continues, gro_tcp_append,
+	gro_tcp_finish, 16, {VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
+    {gro_udp_candidate, gro_udp_same, gro_udp_continues, gro_udp_append,
+	gro_udp_finish, 6, {VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
 };
 #define IPV4_DF 0x40
 #define IPV4_RESERVED 0x80
@@ -68,25 +69,25 @@ same_addresses(
 	return memcmp(it->data + 8, data + 8, 32) == 0;
 }
 
-static inline bool
-same_flow(const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+/*
+ * Ports, protocol and addresses, each times a random odd number: the upper
+ * half of the sum.  Should two flows have the same tag (one pair in 2^32), then
+ * they end each other's items, and nothing worse.
+ */
+static inline uint32_t
+flow_tag(const uint8_t *data, const struct pkt *p)
 {
-	return it->pkt.proto == p->proto && it->pkt.l4_len != 0 &&
-	       pkt_load32(it->data + it->pkt.l4) == pkt_load32(data + p->l4) &&
-	       same_addresses(it, data, p);
-}
+	static const uint64_t odd[4] = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
+	    0x94d049bb133111eb, 0xd6e8feb86659fd93};
+	uint64_t h = pkt_load32(data + p->l4) | (uint64_t)p->proto << 32;
+	size_t i;
 
-/* Ports and the low address words, mixed: enough for one burst. */
-static inline uint16_t
-flow_hash(const uint8_t *data, const struct pkt *p)
-{
-	uint64_t h = pkt_load32(data + p->l4);
-
-	h = h << 32 |
-	    (pkt_load32(pkt_src(data, p) + (p->version == 4 ? 0 : 12)) ^
-		pkt_load32(pkt_dst(data, p) + (p->version == 4 ? 0 : 12)) * 5u);
-	h *= 0x9e3779b97f4a7c15u;
-	return (uint16_t)(h >> 48) & (GRO_BUCKETS - 1);
+	h *= 0xa0761d6478bd642f;
+	if (p->version == 4)
+		return (uint32_t)((h + pkt_load64(data + 12) * odd[0]) >> 32);
+	for (i = 0; i < 4; i++)
+		h += pkt_load64(data + 8 + 8 * i) * odd[i];
+	return (uint32_t)(h >> 32);
 }
 
 /*
@@ -94,31 +95,38 @@ flow_hash(const uint8_t *data, const struct pkt *p)
  * it has none.  Open addressing; there are four buckets to a packet.
  */
 static inline uint16_t
-flow_bucket(const struct gro *g, const uint8_t *data, const struct pkt *p)
+flow_bucket(const struct gro *g, uint32_t tag)
 {
-	uint16_t b = flow_hash(data, p);
+	/* the upper bits are the better mixed ones */
+	uint16_t b = (uint16_t)(tag / (0x100000000 / GRO_BUCKETS));
 
-	while (g->buckets[b] != GRO_NONE &&
-	       !same_flow(&g->item[g->buckets[b]], data, p))
-		b = (b + 1) & (GRO_BUCKETS - 1);
+	while (g->buckets[b] != GRO_NONE && g->item[g->buckets[b]].tag != tag)
+		b = (b + 1) % GRO_BUCKETS;
 	return b;
 }
 
-/* All of the IP header but length, ID and checksum. */
+/*
+ * Is the header that of the item's first packet, but for what differs by
+ * packet?  IPv4: length, ID and checksum; IPv6: the length.  Words under a
+ * mask in place of one comparison for each field: a burst of one flow takes
+ * 6.1 us in place of 6.5.
+ */
 static inline bool
-same_ip_header(
-    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+same_header(const struct gro_item *it, const uint8_t *data, const struct pkt *p)
 {
+	static const uint8_t ipv4[20] = {
+	    [0 ... 1] = 0xff, [6 ... 9] = 0xff, [12 ... 19] = 0xff};
+	static const uint8_t ipv6[40] = {[0 ... 3] = 0xff, [6 ... 39] = 0xff};
 	const uint8_t *a = it->data;
 
 	if (it->pkt.l4 != p->l4 || it->pkt.l4_len != p->l4_len)
 		return false;
-	if (p->version == 4)
-		return pkt_load16(a) == pkt_load16(data) &&
-		       pkt_load32(a + 6) == pkt_load32(data + 6);
-	return pkt_load32(a) == pkt_load32(data) &&
-	       pkt_load16(a + 6) == pkt_load16(data + 6) &&
-	       memcmp(a + 40, data + 40, p->l4 - 40) == 0;
+	if (p->version == 4 ? !gro_same(a, data, ipv4, sizeof(ipv4))
+			    : !gro_same(a, data, ipv6, sizeof(ipv6)))
+		return false;
+	if (p->extended && memcmp(a + 40, data + 40, p->l4 - 40) != 0)
+		return false;
+	return TRANSPORT(p)->same(a + p->l4, data + p->l4, p->l4_len);
 }
 
 /* Rising by one, or, with DF, constant; one pattern for the superpacket. */
@@ -130,6 +138,8 @@ id_continues(const struct gro_item *it, const uint8_t *data,
 
 	if (p->version == 6)
 		return true;
+	if (pkt_load16(data + 10) == 0xffff)
+		return false;
 	id = pkt_be16(data + 4);
 	*rises = id == (uint16_t)(it->id + 1);
 	if (!*rises && (id != it->id || (data[6] & IPV4_DF) == 0))
@@ -155,31 +165,56 @@ is_candidate(
 	return TRANSPORT(p)->candidate(data, p);
 }
 
-static inline bool
-checksums_ok(const uint8_t *data, const struct pkt *p)
+/* No options: 20 bytes. */
+static inline uint64_t
+ipv4_sum(const uint8_t *data)
 {
-	return csum_header_ok(data, p) && csum_transport_ok(data, p);
+	return csum_add(csum_add(pkt_load64(data), pkt_load64(data + 8)),
+	    pkt_load32(data + 16));
 }
 
-/* May the packet join?  What does not depend on its payload comes first. */
 static inline bool
-item_takes(struct gro_item *it, const uint8_t *data, const struct pkt *p)
+checksums_ok(
+    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+{
+	uint32_t len = p->len - p->l4;
+
+	if (p->version == 4 && !csum_ok(ipv4_sum(data)))
+		return false;
+	return csum_ok(csum_add(it->pseudo + csum_word((uint16_t)len),
+	    csum_bytes(data + p->l4, len)));
+}
+
+static bool
+item_verify(struct gro_item *it)
+{
+	it->pseudo = csum_pseudo(it->data, &it->pkt);
+	it->verified = checksums_ok(it, it->data, &it->pkt);
+	if (!it->verified)
+		it->closed = true;
+	return it->verified;
+}
+
+/*
+ * May the packet join?  The first packet is a candidate, so one with the same
+ * header is too.  What does not depend on the payload comes first.
+ */
+static inline bool
+item_takes(
+    struct gro_item *it, const uint8_t *data, size_t len, const struct pkt *p)
 {
 	uint32_t size = gro_payload(p);
 	bool rises = false;
 
-	if (it->closed || !it->candidate || size > it->gso_size ||
-	    it->count == GRO_SEGS_MAX || it->total + size > GRO_LEN_MAX ||
-	    !same_ip_header(it, data, p) ||
+	if (it->closed || !it->candidate || size == 0 || size > it->gso_size ||
+	    p->len != len || it->count == GRO_SEGS_MAX ||
+	    it->total + size > GRO_LEN_MAX || !same_header(it, data, p) ||
 	    !id_continues(it, data, p, &rises) ||
 	    !TRANSPORT(p)->continues(it, data, p))
 		return false;
-	if (!it->verified && !checksums_ok(it->data, &it->pkt)) {
-		it->closed = true;
+	if (!it->verified && !item_verify(it))
 		return false;
-	}
-	it->verified = true;
-	if (!checksums_ok(data, p))
+	if (!checksums_ok(it, data, p))
 		return false;
 	it->id_rises = rises;
 	return true;
@@ -201,8 +236,8 @@ item_append(
 }
 
 static void
-item_begin(struct gro *g, uint16_t index, const struct pkt *p, uint16_t bucket,
-    bool candidate)
+item_begin(struct gro *g, uint16_t index, const struct pkt *p, uint32_t tag,
+    uint16_t bucket, bool candidate)
 {
 	struct gro_item *it = &g->item[g->items];
 
@@ -213,6 +248,7 @@ item_begin(struct gro *g, uint16_t index, const struct pkt *p, uint16_t bucket,
 	    .last = index,
 	    .count = 1,
 	    .hash = bucket,
+	    .tag = tag,
 	    .candidate = candidate};
 	if (candidate) {
 		it->gso_size = gro_payload(p);
@@ -237,34 +273,51 @@ close_addresses(struct gro *g, const uint8_t *data, const struct pkt *p)
 			g->item[i].closed = true;
 }
 
+/*
+ * A run as it is cut from one receive goes on where the last packet went: no
+ * look-up, 7 % of a burst of one flow.  The ports are looked at before the
+ * rest, so that flows that take turns lose only 1 %.
+ */
+static inline bool
+recent_takes(
+    struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
+{
+	struct gro_item *it = &g->item[g->recent];
+
+	return p->l4_len != 0 && it->pkt.l4_len == p->l4_len &&
+	       it->pkt.l4 == p->l4 &&
+	       pkt_load32(it->data + p->l4) == pkt_load32(data + p->l4) &&
+	       item_takes(it, data, len, p);
+}
+
 void
 gro_push(struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
 {
-	bool candidate = is_candidate(g, data, len, p);
-	uint16_t index = g->packets++, item = GRO_NONE, bucket = GRO_NONE;
+	uint16_t index = g->packets++, bucket = GRO_NONE, item;
+	uint32_t tag = 0;
 
 	g->packet[index] = (struct gro_packet){.data = data,
 	    .len = (uint32_t)len,
 	    .hdr_len = p->l4 + p->l4_len,
 	    .next = GRO_NONE};
-	if (p->l4_len == 0) {
-		close_addresses(g, data, p);
-	} else if (g->recent != GRO_NONE &&
-		   same_flow(&g->item[g->recent], data, p)) {
-		/* a run as it is cut from one receive: no look-up */
-		item = g->recent;
-		bucket = g->item[item].hash;
-	} else {
-		bucket = flow_bucket(g, data, p);
-		item = g->buckets[bucket];
-	}
-	if (candidate && item != GRO_NONE &&
-	    item_takes(&g->item[item], data, p)) {
-		item_append(g, &g->item[item], index, p);
-		g->recent = item;
+	if (g->recent != GRO_NONE && recent_takes(g, data, len, p)) {
+		item_append(g, &g->item[g->recent], index, p);
 		return;
 	}
-	item_begin(g, index, p, bucket, candidate);
+	if (p->l4_len != 0) {
+		tag = flow_tag(data, p);
+		bucket = flow_bucket(g, tag);
+		item = g->buckets[bucket];
+		if (item != GRO_NONE && item != g->recent &&
+		    item_takes(&g->item[item], data, len, p)) {
+			item_append(g, &g->item[item], index, p);
+			g->recent = item;
+			return;
+		}
+	} else {
+		close_addresses(g, data, p);
+	}
+	item_begin(g, index, p, tag, bucket, is_candidate(g, data, len, p));
 }
 
 /* The superpacket's header in front of the payloads: true in every field. */

@@ -25,20 +25,28 @@ gro_tcp_candidate(const uint8_t *data, const struct pkt *p)
 	       gro_payload(p) > 0 && pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
 }
 
+/* All but sequence number, PSH and checksum. */
+bool
+gro_tcp_same(const uint8_t *a, const uint8_t *b, uint32_t len)
+{
+	static const uint8_t mask[60] = {[0 ... 3] = 0xff,
+	    [8 ... 12] = 0xff,
+	    [TCP_FLAGS] = (uint8_t)~TCP_FLAG_PSH,
+	    [14 ... 15] = 0xff,
+	    [18 ... 59] = 0xff};
+
+	return gro_same(a, b, mask, len);
+}
+
+/* With a header that is the same: what would also make a candidate of it. */
 bool
 gro_tcp_continues(
     const struct gro_item *it, const uint8_t *data, const struct pkt *p)
 {
-	const uint8_t *a = it->data + it->pkt.l4, *b = data + p->l4;
+	const uint8_t *tcp = data + p->l4;
 
-	return pkt_be32(b + TCP_SEQ) == it->next_seq &&
-	       pkt_load32(a + TCP_ACK_NUMBER) ==
-		   pkt_load32(b + TCP_ACK_NUMBER) &&
-	       a[12] == b[12] &&
-	       pkt_load16(a + TCP_WINDOW) == pkt_load16(b + TCP_WINDOW) &&
-	       pkt_load16(a + TCP_URGENT) == pkt_load16(b + TCP_URGENT) &&
-	       memcmp(a + TCP_OPTIONS, b + TCP_OPTIONS,
-		   p->l4_len - TCP_OPTIONS) == 0;
+	return pkt_be32(tcp + TCP_SEQ) == it->next_seq &&
+	       pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
 }
 
 void
