@@ -7,6 +7,7 @@
 #include "ipc/imsg.h"
 #include "worker/ingress.h"
 #include "worker/parent.h"
+#include "worker/udp_io.h"
 #include "worker/worker.h"
 
 /* When a message is legal. */
@@ -66,11 +67,13 @@ worker_on_socket(struct context *c, struct imsg *m)
 {
 	struct peers *ps = &c->w->peers;
 	uint32_t slot = m->hdr.id;
+	int fd;
 
 	if (c->w->counters == NULL || slot >= ps->slots ||
-	    ps->peer[slot].fd != -1)
+	    ps->peer[slot].fd != -1 || msg_take_fd(m, &fd) == -1)
 		return -1;
-	return msg_take_fd(m, &ps->peer[slot].fd);
+	udp_adopt(&ps->peer[slot], fd);
+	return 0;
 }
 
 static int

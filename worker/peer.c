@@ -69,6 +69,8 @@ peers_commit(struct peers *ps)
 	ps->next_table = old;
 	for (i = 0; i < ps->slots; i++) {
 		p = &ps->peer[i];
+		if (!p->active)
+			p->overflow_known = false;
 		p->active = ps->next_family[i] != 0;
 		p->send_max =
 		    ps->next_family[i] == 4 ? SEND_MAX_IPV4 : SEND_MAX_IPV6;

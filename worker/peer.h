@@ -27,6 +27,7 @@ struct peer {
 	uint16_t run;		  /* egress: its open run, or PEER_RUN_NONE */
 	uint32_t send_max;	  /* bytes that stay one superpacket */
 	uint32_t overflow;	  /* last SO_RXQ_OVFL seen */
+	bool overflow_known;	  /* since the slot has its peer */
 	uint8_t last_src_version; /* of the last packet that passed */
 	uint8_t last_src[16];
 	struct peer_counters *counters;

@@ -35,6 +35,39 @@ set_gso_size(struct peer *p, uint32_t size, uint32_t count)
 	return 0;
 }
 
+/*
+ * A size that stays set has the kernel refuse single packets for what it
+ * would refuse a run: a size beyond the path's MTU, a route through IPsec.
+ */
+static bool
+clear_gso_size(struct peer *p)
+{
+	const int none = 0;
+
+	if (p->gso_size == 0 ||
+	    setsockopt(p->fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)) == -1)
+		return false;
+	p->gso_size = 0;
+	return true;
+}
+
+void
+udp_adopt(struct peer *p, int fd)
+{
+	const int none = 0;
+
+	p->fd = fd;
+	p->gso_size = 0;
+	/* an error says that this kernel has no such size to be set */
+	setsockopt(fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none));
+}
+
+static bool
+is_gso_refusal(int error)
+{
+	return error == EIO || error == EINVAL || error == EMSGSIZE;
+}
+
 /* An error that belongs to an earlier datagram: reported once, then gone. */
 static bool
 is_pending_error(int error)
@@ -66,6 +99,7 @@ static int
 gso_refused(struct worker *w, struct peer *p, int error)
 {
 	worker_count(w, COUNTER_FALLBACK_UDP_GSO, 1);
+	clear_gso_size(p);
 	if (++p->gso_refused >= GSO_REFUSALS_MAX && !p->gso_off) {
 		p->gso_off = true;
 		worker_offload_off(w, OFFLOAD_UDP_GSO, error, p->slot);
@@ -83,13 +117,16 @@ udp_send(struct worker *w, struct peer *p, const struct iovec *iov, int iovcnt,
 	for (tries = 0; tries < 2 && n == -1; tries++) {
 		if (set_gso_size(p, size, count) == 0)
 			n = writev(p->fd, iov, iovcnt);
-		if (n != -1 || (!is_pending_error(errno) && errno != EINTR))
+		if (n != -1)
+			break;
+		if (count == 1 && is_gso_refusal(errno) && clear_gso_size(p))
+			continue;
+		if (!is_pending_error(errno) && errno != EINTR)
 			break;
 		worker_count(w, COUNTER_RX_SOCKET_ERRORS, errno != EINTR);
 	}
 	if (n == -1) {
-		if (count > 1 &&
-		    (errno == EIO || errno == EINVAL || errno == EMSGSIZE))
+		if (count > 1 && is_gso_refusal(errno))
 			return gso_refused(w, p, errno);
 		worker_count(w, drop_counter(errno), count);
 		counter_add(&p->counters->tx_dropped, count);
@@ -130,30 +167,39 @@ size_t
 udp_receive(struct worker *w, struct peer *p, struct udp_rx *rx, size_t max)
 {
 	size_t i;
-	int n;
+	int n, tries;
 
 	for (i = 0; i < max; i++) {
 		rx->msgs[i].msg_hdr.msg_controllen =
 		    sizeof(rx->control[i].bytes);
 		rx->msgs[i].msg_hdr.msg_flags = 0;
 	}
-	n = recvmmsg(p->fd, rx->msgs, (unsigned int)max, MSG_DONTWAIT, NULL);
-	if (n > 0) {
-		worker_count(w, COUNTER_RX_RECEIVES, (uint64_t)n);
-		return (size_t)n;
+	for (tries = 0; tries < 2; tries++) {
+		n = recvmmsg(
+		    p->fd, rx->msgs, (unsigned int)max, MSG_DONTWAIT, NULL);
+		if (n > 0) {
+			worker_count(w, COUNTER_RX_RECEIVES, (uint64_t)n);
+			return (size_t)n;
+		}
+		if (n == 0 || errno == EAGAIN)
+			break;
+		/* an ICMP error: reading it cleared it, messages may wait */
+		worker_count(w, COUNTER_RX_SOCKET_ERRORS, errno != EINTR);
 	}
-	/* an ICMP error: reading it cleared it */
-	if (n == -1 && errno != EAGAIN && errno != EINTR)
-		worker_count(w, COUNTER_RX_SOCKET_ERRORS, 1);
 	return 0;
 }
 
+/*
+ * The socket's total since it was made, as it was when a message was queued.
+ * What was before the first message is another worker's or another peer's.
+ */
 static void
 count_overflow(struct worker *w, struct peer *p, uint32_t total)
 {
-	uint32_t more = total - p->overflow;
+	uint32_t more = p->overflow_known ? total - p->overflow : 0;
 
 	p->overflow = total;
+	p->overflow_known = true;
 	worker_count(w, COUNTER_RX_SOCKET_OVERFLOW, more);
 	counter_add(&p->counters->rx_overflow, more);
 }
@@ -165,7 +211,7 @@ udp_message(struct worker *w, struct peer *p, struct udp_rx *rx, size_t i)
 	struct udp_message out = {
 	    .data = rx->iov[i].iov_base, .len = rx->msgs[i].msg_len};
 	struct cmsghdr *cmsg;
-	uint32_t dropped;
+	uint32_t dropped = p->overflow_known ? p->overflow : 0;
 	int size = 0;
 
 	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL;
@@ -177,13 +223,14 @@ udp_message(struct worker *w, struct peer *p, struct udp_rx *rx, size_t i)
 			   cmsg->cmsg_type == SO_RXQ_OVFL &&
 			   cmsg->cmsg_len == CMSG_LEN(sizeof(dropped))) {
 			memcpy(&dropped, CMSG_DATA(cmsg), sizeof(dropped));
-			if (dropped != p->overflow)
-				count_overflow(w, p, dropped);
 		}
 	}
+	if (dropped != p->overflow || !p->overflow_known)
+		count_overflow(w, p, dropped);
 	if (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		worker_count(w, COUNTER_RX_DROP_HEADER, 1);
 		counter_add(&p->counters->rx_dropped, 1);
+		out.data = NULL;
 		out.len = 0;
 	}
 	out.size = size > 0 && (size_t)size < out.len ? (size_t)size : out.len;

@@ -11,6 +11,12 @@ struct peer;
 struct worker;
 
 /*
+ * The peer's slot gets its socket.  An earlier worker may have had it and left
+ * a UDP_SEGMENT size set, which would cut larger packets.
+ */
+void udp_adopt(struct peer *, int fd);
+
+/*
  * Sends iov as datagrams of size bytes each (the last may be smaller) on the
  * peer's socket: count of them, bytes in all.  0, or the errno of a refusal
  * that the caller may answer with single sends (EIO, EINVAL, EMSGSIZE).  All
@@ -39,7 +45,7 @@ struct udp_rx {
 
 /* One message: one datagram, or a run of them that UDP_GRO made. */
 struct udp_message {
-	const uint8_t *data;
+	const uint8_t *data; /* NULL: it was cut short, and is counted */
 	size_t len;
 	size_t size; /* of each datagram; the last may be smaller */
 };
