@@ -1,3 +1,5 @@
+#include <sys/param.h>
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -60,14 +62,16 @@ write_singly(struct worker *w, struct ingress *in, const struct gro_frame *f)
 {
 	static uint8_t header[VNET_HDR_LEN];
 	bool tcp = f->gso_type != VNET_GSO_UDP_L4;
+	enum offload kind = tcp ? OFFLOAD_TSO_RX : OFFLOAD_USO_RX;
 	const struct gro_packet *p;
 	struct iovec iov[2];
 	uint16_t i, index = f->first;
 
 	worker_count(
 	    w, tcp ? COUNTER_FALLBACK_TUN_TSO : COUNTER_FALLBACK_TUN_USO, 1);
-	worker_offload_off(
-	    w, tcp ? OFFLOAD_TSO_RX : OFFLOAD_USO_RX, EINVAL, -1);
+	/* once: the burst may hold more that were merged before */
+	if (worker_may(w, kind))
+		worker_offload_off(w, kind, EINVAL, -1);
 	for (i = 0; i < f->count; i++) {
 		index = gro_packet_of(&in->gro, index, &p);
 		iov[0].iov_base = header;
@@ -82,27 +86,32 @@ write_singly(struct worker *w, struct ingress *in, const struct gro_frame *f)
 static void
 ingress_flush(struct worker *w, struct ingress *in)
 {
+	const struct gro_frame *f = &in->frame;
 	size_t i;
+	int error;
 
 	for (i = 0; i < gro_count(&in->gro); i++) {
 		gro_frame(&in->gro, i, &in->frame);
-		if (write_frame(w, &in->frame) == EINVAL) {
-			if (in->frame.count > 1)
-				write_singly(w, in, &in->frame);
-		} else if (in->frame.gso_type == VNET_GSO_UDP_L4) {
-			worker_count(w, COUNTER_TUN_WRITE_USO, 1);
-		} else if (in->frame.gso_type != VNET_GSO_NONE) {
-			worker_count(w, COUNTER_TUN_WRITE_TSO, 1);
-		}
+		error = write_frame(w, f);
+		if (f->count == 1)
+			continue;
+		if (error == EINVAL)
+			write_singly(w, in, f);
+		else if (error == 0)
+			worker_count(w,
+			    f->gso_type == VNET_GSO_UDP_L4
+				? COUNTER_TUN_WRITE_USO
+				: COUNTER_TUN_WRITE_TSO,
+			    1);
 	}
 	gro_reset(&in->gro);
 }
 
 static void
-drop(struct worker *w, struct peer *p, enum counter c)
+drop(struct worker *w, struct peer *p, enum counter c, uint64_t n)
 {
-	worker_count(w, c, 1);
-	counter_add(&p->counters->rx_dropped, 1);
+	worker_count(w, c, n);
+	counter_add(&p->counters->rx_dropped, n);
 }
 
 static void
@@ -113,11 +122,11 @@ ingress_packet(struct worker *w, struct ingress *in, struct peer *p,
 	enum pkt_drop why = pkt_parse(data, len, &pkt);
 
 	if (why != PKT_OK) {
-		drop(w, p, COUNTER_RX_DROP_SHORT + why - PKT_SHORT);
+		drop(w, p, COUNTER_RX_DROP_SHORT + why - PKT_SHORT, 1);
 		return;
 	}
 	if (!peers_source_ok(&w->peers, p, pkt.version, pkt_src(data, &pkt))) {
-		drop(w, p, COUNTER_RX_DROP_SOURCE);
+		drop(w, p, COUNTER_RX_DROP_SOURCE, 1);
 		return;
 	}
 	if (gro_room(&in->gro) == 0)
@@ -131,10 +140,13 @@ ingress_message(struct worker *w, struct ingress *in, struct peer *p,
 {
 	size_t at, len, count = 0;
 
+	if (m->data == NULL)
+		return;
 	/* a run that would not fit whole goes into a burst of its own */
 	if (m->size > 0 && gro_room(&in->gro) * m->size < m->len)
 		ingress_flush(w, in);
-	for (at = 0; at < m->len; at += len, count++) {
+	/* an empty datagram is one too */
+	for (at = 0; at < m->len || count == 0; at += len, count++) {
 		len = m->len - at < m->size ? m->len - at : m->size;
 		ingress_packet(w, in, p, m->data + at, len);
 	}
@@ -175,14 +187,18 @@ void
 ingress_drain(struct worker *w, struct peer *p)
 {
 	struct ingress *in = w->ingress;
+	struct udp_message m;
 	size_t i, n, turn;
 
 	/* the parent's filter keeps more from coming; be sure to end */
 	for (turn = 0; turn < DRAIN_TURNS_MAX; turn++) {
 		n = udp_receive(w, p, &in->rx, UDP_RX_MESSAGES);
-		for (i = 0; i < n; i++)
-			if (udp_message(w, p, &in->rx, i).len > 0)
-				drop(w, p, COUNTER_RX_DROP_NO_PEER);
+		for (i = 0; i < n; i++) {
+			m = udp_message(w, p, &in->rx, i);
+			if (m.data != NULL)
+				drop(w, p, COUNTER_RX_DROP_NO_PEER,
+				    m.len == 0 ? 1 : howmany(m.len, m.size));
+		}
 		if (n == 0)
 			break;
 	}
