@@ -82,6 +82,18 @@ udp_open(
 	return fd;
 }
 
+/*
+ * Left connected it would take its peer's datagrams from the socket that
+ * serves the same endpoint now.  A port that the kernel chose goes, too.
+ */
+static int
+disconnect(int fd)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	return connect(fd, &none, sizeof(none));
+}
+
 static bool
 is_bound(int fd)
 {
@@ -102,8 +114,11 @@ udp_aim(int fd, const struct udp_aim *aim)
 	socklen_t local_len = endpoint_to_sockaddr(&aim->local, &local);
 	socklen_t remote_len = endpoint_to_sockaddr(&aim->remote, &remote);
 
-	/* from bind to connect it would hear everybody: the filter is on */
-	if (filter_all(fd) == -1 ||
+	/*
+	 * From bind to connect it would hear everybody: the filter is on.  The
+	 * worker may have tried to send, and the kernel then chose a port.
+	 */
+	if (filter_all(fd) == -1 || disconnect(fd) == -1 ||
 	    set_int(fd, SOL_SOCKET, SO_MARK, (int)aim->mark) == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, aim->device,
 		(socklen_t)strlen(aim->device)) == -1)
@@ -116,18 +131,12 @@ udp_aim(int fd, const struct udp_aim *aim)
 	return set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
-/*
- * Left connected it would take its peer's datagrams from the socket that
- * serves the same endpoint now.
- */
 int
 udp_retire(int fd)
 {
-	struct sockaddr none = {.sa_family = AF_UNSPEC};
-
 	if (filter_all(fd) == -1)
 		return -1;
-	return connect(fd, &none, sizeof(none));
+	return disconnect(fd);
 }
 
 int
