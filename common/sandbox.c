@@ -64,10 +64,27 @@ write_file(const char *path, const char *text)
 	return n == (ssize_t)strlen(text) ? 0 : -1;
 }
 
+/*
+ * The bounding set: as root, who has CAP_SETPCAP, and once more in the new
+ * user namespace, which begins with a full one.
+ */
+static int
+bounding_empty(void)
+{
+	int cap;
+
+	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAPBSET_READ, cap) == 1 &&
+		    prctl(PR_CAPBSET_DROP, cap) == -1)
+			return -1;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 static int
 layer_user(const struct sandbox *s)
 {
-	if (prctl(PR_SET_KEEPCAPS, 1) == -1 || setgroups(0, NULL) == -1 ||
+	if (bounding_empty() == -1 || prctl(PR_SET_KEEPCAPS, 1) == -1 ||
+	    setgroups(0, NULL) == -1 ||
 	    setresgid(s->gid, s->gid, s->gid) == -1 ||
 	    setresuid(s->uid, s->uid, s->uid) == -1 ||
 	    capabilities_set(1u << CAP_SYS_CHROOT) == -1)
@@ -169,19 +186,8 @@ layer_root(const struct sandbox *s)
 static int
 layer_capabilities(const struct sandbox *s)
 {
-	int cap;
-
 	(void)s;
-	/*
-	 * In the namespace of our own we have CAP_SETPCAP and can empty the
-	 * bounding set; without one it was the parent that bounded us.
-	 */
-	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap) == -1 && errno != EPERM)
-			return -1;
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1)
-		return -1;
-	return capabilities_set(0);
+	return bounding_empty() == 0 ? capabilities_set(0) : -1;
 }
 
 static int

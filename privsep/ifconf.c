@@ -8,7 +8,6 @@
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
-#include "privsep/link.h"
 #include "privsep/netlink.h"
 
 /* Outer headers: IPv4 or IPv6, and UDP. */
@@ -142,6 +141,14 @@ add_routes(struct iface *ifc, const struct conf_interface *c,
 }
 
 /* Removes what c has and kept has not (kept NULL: all). */
+/* Elsewhere, or once it is gone, its ifindex may be another device's. */
+static bool
+is_here(const struct iface *ifc)
+{
+	return ifc->conf->monitored && ifc->ifindex != 0 && !ifc->away &&
+	       !ifc->gone;
+}
+
 void
 ifconf_remove(struct iface *ifc, const struct conf_interface *c,
     const struct conf_interface *kept)
@@ -150,6 +157,8 @@ ifconf_remove(struct iface *ifc, const struct conf_interface *c,
 	const struct conf_peer *p;
 	size_t i;
 
+	if (!is_here(ifc))
+		return;
 	for (i = 0; i < c->addresses.count; i++)
 		if (kept == NULL ||
 		    !has_prefix(&kept->addresses, &c->addresses.list[i]))
@@ -231,8 +240,7 @@ ifconf_restore(struct iface *ifc)
 {
 	char why[256];
 
-	if (ifc->conf->monitored && ifc->link != NULL &&
-	    ifc->link->nsid == LINK_NSID_HOME &&
+	if (is_here(ifc) &&
 	    (add_addresses(ifc, ifc->conf, NULL, why, sizeof(why)) == -1 ||
 		add_routes(ifc, ifc->conf, NULL, why, sizeof(why)) == -1))
 		log_warnx("%s", why);
@@ -245,7 +253,7 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 		snprintf(why, whylen,
 		    "%s is unmonitored: its MTU is set by whoever made it",
 		    iface_name(ifc));
-	else if (ifc->link != NULL && ifc->link->nsid != LINK_NSID_HOME)
+	else if (ifc->away)
 		snprintf(why, whylen,
 		    "%s is in another network namespace: set its MTU there",
 		    iface_name(ifc));
@@ -267,6 +275,12 @@ ifconf_update(
 
 	if (!c->monitored)
 		return 0;
+	if (!is_here(ifc)) {
+		log_warnx("%s is not here: its addresses, routes and MTU are "
+			  "set when it comes back up",
+		    iface_name(ifc));
+		return 0;
+	}
 	if (add_addresses(ifc, c, old, why, whylen) == -1 ||
 	    add_routes(ifc, c, old, why, whylen) == -1 ||
 	    (c->mtu != old->mtu &&

@@ -49,8 +49,7 @@ init_offloads(struct iface *ifc)
 	ifc->granted = ifc->tun.granted & TUN_OFFLOADS;
 	if (udp_has_gso())
 		ifc->granted |= OFFLOAD_BIT(OFFLOAD_UDP_GSO);
-	if (ifc->slot_count == 0 || ifc->slots[0].got.gro ||
-	    !(ifc->wanted & OFFLOAD_BIT(OFFLOAD_UDP_GRO)))
+	if (udp_has_gro())
 		ifc->granted |= OFFLOAD_BIT(OFFLOAD_UDP_GRO);
 	for (o = 0; o < OFFLOAD_COUNT; o++)
 		if (!(ifc->granted & OFFLOAD_BIT(o)))
@@ -96,8 +95,9 @@ int
 lifecycle_start(struct iface *ifc)
 {
 	if (ifc->conf->monitored) {
+		ifc->watched = ifc->ifindex;
 		ifc->link =
-		    link_watch(ifc->daemon->links, ifc->ifindex, ifc->tun.fd);
+		    link_watch(ifc->daemon->links, ifc->watched, ifc->tun.fd);
 		if (ifc->link == NULL)
 			log_warn("%s cannot be watched", iface_name(ifc));
 	}
@@ -108,7 +108,7 @@ void
 lifecycle_stop(struct iface *ifc)
 {
 	if (ifc->link != NULL)
-		link_unwatch(ifc->daemon->links, ifc->ifindex);
+		link_unwatch(ifc->daemon->links, ifc->watched);
 	ifc->link = NULL;
 	workers_stop(ifc);
 }
@@ -119,7 +119,7 @@ lifecycle_close(struct iface *ifc)
 	size_t i;
 
 	/* what we created goes with its last descriptor */
-	if (ifc->ifindex != 0 && ifc->conf->device != CONF_DEVICE_CREATE)
+	if (ifc->conf->device != CONF_DEVICE_CREATE)
 		ifconf_remove(ifc, ifc->conf, NULL);
 	slots_close(ifc);
 	for (i = 0; i < ifc->queue_count; i++) {

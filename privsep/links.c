@@ -110,6 +110,11 @@ links_on_change(enum link_change change, const struct link_state *now,
 	log_info("%s: %s", now->name, link_change_name(change));
 	events_publish(
 	    d, link_change_name(change), ifc, fields[change](now, before));
+	if (change == LINK_NETNS) {
+		ifc->away = now->nsid != LINK_NSID_HOME;
+		if (!ifc->away)
+			ifc->ifindex = now->ifindex;
+	}
 	if (change == LINK_UP)
 		ifconf_restore(ifc);
 	if (change == LINK_DELETED)

@@ -308,6 +308,7 @@ main(int argc, char **argv)
 	find_user(d.conf->user, &d.uid, &d.gid);
 	find_user(d.conf->control_user, &d.control_uid, &d.control_gid);
 	signal(SIGPIPE, SIG_IGN);
+	umask(022); /* the group must reach the control socket */
 	raise_limits();
 	make_empty_root();
 	if ((d.netlink = netlink_open()) == NULL)

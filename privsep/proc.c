@@ -18,9 +18,12 @@
 #define PROC_READY_SECONDS 10 /* to say that it is ready */
 #define PROC_DELAY_MIN 10     /* ms before the first restart */
 #define PROC_DELAY_MAX 10000
+#define PROC_LEFT_MS 100       /* from its EOF until it is killed */
 #define PROC_STABLE_SECONDS 10 /* of life that forgive earlier falls */
 /* A child says little; one that says more than this each second is ill. */
 #define PROC_MESSAGES_MAX 2000
+/* What it logs beyond this each second is left out, and counted. */
+#define PROC_LINES_MAX 200
 
 struct proc_private {
 	LIST_ENTRY(proc_private) entry;
@@ -33,9 +36,11 @@ struct proc_private {
 	struct event *timer; /* ready deadline, or restart */
 	unsigned int delay;  /* ms */
 	const char *killed;  /* why we killed it */
+	bool left;	     /* its end of the channel is closed */
 	bool again;	     /* start anew without delay */
 	time_t window;	     /* second of the message count */
 	unsigned int messages;
+	unsigned int lines;
 };
 static LIST_HEAD(, proc_private) procs = LIST_HEAD_INITIALIZER(procs);
 
@@ -65,6 +70,8 @@ proc_on_timer(int fd, short what, void *arg)
 	(void)what;
 	if (pp->proc->state == PROC_WAITING)
 		proc_start(pp->proc);
+	else if (pp->left)
+		proc_kill(pp->proc, "left its channel");
 	else if (pp->proc->state == PROC_STARTING)
 		proc_kill(pp->proc, "was not ready in time");
 }
@@ -140,6 +147,10 @@ proc_on_log(struct proc *p, struct imsg *m)
 
 	if (msg_read_log(m, &level, &text) == -1)
 		return -1;
+	/* who connects to it decides how much it logs: no reason to end it */
+	p->priv->messages--;
+	if (p->priv->lines++ >= PROC_LINES_MAX)
+		return 0;
 	log_from(process_name(p->kind), level, text);
 	return 0;
 }
@@ -169,8 +180,11 @@ proc_on_message(struct imsg *m, void *arg)
 	int r;
 
 	if (second != pp->window) {
+		if (pp->lines > PROC_LINES_MAX)
+			log_warnx("%s: %u lines left out",
+			    process_name(p->kind), pp->lines - PROC_LINES_MAX);
 		pp->window = second;
-		pp->messages = 0;
+		pp->messages = pp->lines = 0;
 	}
 	if (++pp->messages > PROC_MESSAGES_MAX) {
 		proc_kill(p, "sent too many messages");
@@ -193,9 +207,10 @@ proc_on_close(const char *why, void *arg)
 {
 	struct proc_private *pp = arg;
 
-	/* it has most likely died, and SIGCHLD will say how; be sure */
+	/* it has most likely died, and SIGCHLD says how; else it is ended */
 	(void)why;
-	proc_kill(pp->proc, "left its channel");
+	pp->left = true;
+	proc_timer(pp, PROC_LEFT_MS);
 }
 
 static void
@@ -225,6 +240,7 @@ proc_start(struct proc *p)
 	p->started = time(NULL);
 	p->applied = p->missing = 0;
 	pp->killed = NULL;
+	pp->left = false;
 	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
 	if (access(path, X_OK) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1) {

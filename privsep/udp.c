@@ -145,13 +145,25 @@ udp_set_gro(int fd, bool on)
 	return set_int(fd, SOL_UDP, UDP_GRO, on);
 }
 
-bool
-udp_has_gso(void)
+static bool
+kernel_has(int option, int value)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool has = fd != -1 && set_int(fd, SOL_UDP, UDP_SEGMENT, 1200) == 0;
+	bool has = fd != -1 && set_int(fd, SOL_UDP, option, value) == 0;
 
 	if (fd != -1)
 		close(fd);
 	return has;
+}
+
+bool
+udp_has_gso(void)
+{
+	return kernel_has(UDP_SEGMENT, 1200);
+}
+
+bool
+udp_has_gro(void)
+{
+	return kernel_has(UDP_GRO, 1);
 }

@@ -36,7 +36,8 @@ int udp_open(
 int udp_aim(int fd, const struct udp_aim *);
 int udp_retire(int fd);
 int udp_set_gro(int fd, bool on);
-/* Does this kernel know UDP_SEGMENT? */
+/* Does this kernel know UDP_SEGMENT, and UDP_GRO? */
 bool udp_has_gso(void);
+bool udp_has_gro(void);
 
 #endif
