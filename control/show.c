@@ -196,8 +196,8 @@ peer_traffic(json_int_t id, json_int_t slot)
 static void
 add_peers(json_t *list, json_t *interface)
 {
-	static const char *const keys[] = {"name", "slot", "endpoint", "allow",
-	    "mark", "bind_device", "socket", NULL};
+	static const char *const keys[] = {"name", "slot", "endpoint", "aimed",
+	    "allow", "mark", "bind_device", "socket", NULL};
 	json_t *one, *peer;
 	size_t i;
 

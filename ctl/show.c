@@ -177,6 +177,7 @@ show_peers(const struct ctl *ctl, const json_t *result)
 	    {"INTERFACE", "interface", false, NULL},
 	    {"PEER", "name", false, NULL},
 	    {"ENDPOINT", "endpoint", false, NULL},
+	    {"AIMED", "aimed", false, NULL},
 	    {"TX PACKETS", "traffic.tx_packets", true, NULL},
 	    {"TX BYTES", "traffic.tx_bytes", true, text_bytes},
 	    {"RX PACKETS", "traffic.rx_packets", true, NULL},
