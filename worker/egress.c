@@ -193,7 +193,7 @@ egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 	}
 	p = peers_lookup(&w->peers, g.pkt.version, pkt_dst(frame, &g.pkt));
 	if (p == NULL) {
-		worker_count(w, COUNTER_TX_DROP_NO_PEER, 1);
+		worker_count(w, COUNTER_TX_DROP_NO_PEER, gso_count(&g));
 		return;
 	}
 	do {

@@ -178,6 +178,14 @@ gso_start(struct gso *g, uint8_t *data, size_t len, const struct vnet_hdr *h)
 	return PKT_OK;
 }
 
+uint32_t
+gso_count(const struct gso *g)
+{
+	if (!g->split)
+		return 1;
+	return (g->pkt.len - g->hdr_len + g->gso_size - 1) / g->gso_size;
+}
+
 /* Lengths, ID and checksum of a segment's IP header. */
 static inline void
 segment_ip(struct gso *g, uint8_t *hdr, uint32_t len)

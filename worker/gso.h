@@ -58,6 +58,9 @@ struct gso {
 enum pkt_drop gso_start(
     struct gso *, uint8_t *data, size_t len, const struct vnet_hdr *);
 
+/* How many packets the frame holds; after gso_start said PKT_OK. */
+uint32_t gso_count(const struct gso *);
+
 /*
  * Adds the frame's next packets to the batch.  True when all of them are
  * there; false when the batch is full and wants to be emptied first.
