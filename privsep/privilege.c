@@ -15,7 +15,7 @@ static const int kept[] = {
     CAP_NET_BIND_SERVICE,    /* a reload may listen below port 1024 */
     CAP_SETUID,		     /* the children become their users */
     CAP_SETGID, CAP_SETFCAP, /* tund-control may see who root is */
-    CAP_SETPCAP,	     /* this drop; the children have their own */
+    CAP_SETPCAP,	     /* this drop, and the children empty their sets */
     CAP_SYS_CHROOT,	     /* the children's root, without user namespaces */
     CAP_KILL,		     /* to end children of another uid */
 };
