@@ -121,8 +121,8 @@ start_tund() # host
 	esac
 	n=0
 	until tundctl "$1" -j status 2>/dev/null |
-		jq -e '[.processes[].state == "running"] == [true, true, true]
-			and .interfaces[0].running' >/dev/null; do
+		jq '[.processes[].state == "running"] == [true, true, true]
+			and .interfaces[0].running' | grep -q true; do
 		n=$((n + 1))
 		[ $n -le 100 ] && kill -0 $! 2>/dev/null ||
 			die "tund on $1: $(tail -n 1 "$dir/$1.log")"
@@ -164,8 +164,8 @@ start_iperf() # host
 bulk() # from, address, streams: prints Gbit/s received
 {
 	on "$1" iperf3 -J -t 2 -P "$3" -c "$2" >"$dir/iperf3" 2>/dev/null &&
-		jq -er '.end.sum_received.bits_per_second | select(. > 1e6)
-			/ 1e7 | round / 100' "$dir/iperf3"
+		jq '.end.sum_received.bits_per_second | select(. > 1e6)
+			/ 1e7 | round / 100' "$dir/iperf3" | grep .
 }
 
 show_bulk() # label, from, to, address
