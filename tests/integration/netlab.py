@@ -14,7 +14,6 @@ import json
 import os
 import pwd
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -794,9 +793,3 @@ def open_tun(host, name, vnet_hdr=True):
         fcntl.ioctl(fd, TUNSETIFF,
                     struct.pack("16sH22x", name.encode(), flags))
     return fd
-
-
-def raise_limits():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return soft
