@@ -420,20 +420,27 @@ a_malformed_frame_is_counted_and_harms_no_other(void **state)
 {
 	const size_t count = sizeof(bad_frames) / sizeof(bad_frames[0]);
 	struct packet_spec s = packet_default(4, IPPROTO_TCP);
+	uint64_t lost = 0;
 
 	(void)state;
 	s.payload = 3000;
 	for (size_t i = 0; i < count; i++) {
 		const struct bad *b = &bad_frames[i];
 		uint64_t before = rig_counter(b->counter);
+		/* what is whole but for its peer is counted by packet */
+		size_t packets =
+		    b->counter == COUNTER_TX_DROP_NO_PEER && b->gso_size != 0
+			? 4
+			: 1;
 
 		print_message("# %s\n", b->what);
 		push(0, s, 1000);
 		push_bad(b);
 		push(0, s, 1000);
 		assert_false(egress_run(&rig.w));
-		assert_int_equal(rig_counter(b->counter), before + 1);
-		assert_int_equal(rig_drops(), i + 1);
+		lost += packets;
+		assert_int_equal(rig_counter(b->counter), before + packets);
+		assert_int_equal(rig_drops(), lost);
 		assert_int_equal(rig_write_count, 1);
 		rig_write_count = 0;
 	}
