@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -143,6 +144,25 @@ make_empty_root(void)
 	if ((mkdir(TUND_RUNTIMEDIR, 0755) == -1 && errno != EEXIST) ||
 	    (mkdir(EMPTY_ROOT, 0555) == -1 && errno != EEXIST))
 		fatal("%s", EMPTY_ROOT);
+}
+
+/* Better to say so now than to try again for ever. */
+static void
+check_executables(const char *directory)
+{
+	static const enum process_kind kinds[] = {
+	    PROCESS_WORKER, PROCESS_CONTROL};
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory,
+		    process_name(kinds[i]));
+		if (access(path, X_OK) == -1)
+			fatal("%s (install tund, or name its directory with "
+			      "-x)",
+			    path);
+	}
 }
 
 static void
@@ -309,6 +329,7 @@ main(int argc, char **argv)
 	find_user(d.conf->control_user, &d.control_uid, &d.control_gid);
 	signal(SIGPIPE, SIG_IGN);
 	umask(022); /* the group must reach the control socket */
+	check_executables(d.libexec);
 	raise_limits();
 	make_empty_root();
 	if ((d.netlink = netlink_open()) == NULL)
