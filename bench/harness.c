@@ -105,12 +105,14 @@ void
 harness_measure(const struct work *w, size_t rounds, struct result *r)
 {
 	double *time = calloc(3 * rounds, sizeof(*time));
-	double *copy = time + rounds, *ratio = copy + rounds;
+	double *copy, *ratio;
 	size_t i, reps, copies = 0, bytes = w->bytes;
 	size_t units = w->units == 0 ? 1 : w->units;
 
 	if (time == NULL || bytes > COPY_MAX)
 		errx(1, "%s: too much", w->name);
+	copy = time + rounds;
+	ratio = copy + rounds;
 	reps = calibrate(w->run, w->arg);
 	if (bytes > 0)
 		copies = calibrate(copy_run, &bytes);

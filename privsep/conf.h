@@ -29,8 +29,8 @@
 
 enum conf_device {
 	CONF_DEVICE_CREATE, /* made by us, gone with us */
-	CONF_DEVICE_ADOPT, /* an existing persistent device, by name */
-	CONF_DEVICE_FD, /* an open tun descriptor that we inherited */
+	CONF_DEVICE_ADOPT,  /* an existing persistent device, by name */
+	CONF_DEVICE_FD,	    /* an open tun descriptor that we inherited */
 };
 
 struct conf_prefixes {
@@ -41,11 +41,11 @@ struct conf_prefixes {
 struct conf_peer {
 	TAILQ_ENTRY(conf_peer) entry;
 	char name[LIMIT_NAME];
-	struct endpoint endpoint; /* never without a port */
+	struct endpoint endpoint;   /* never without a port */
 	struct conf_prefixes allow; /* host bits cleared */
-	uint32_t mark; /* fwmark, 0: none */
+	uint32_t mark;		    /* fwmark, 0: none */
 	char bind_device[IFNAMSIZ]; /* "": none */
-	int line; /* where it stands, for messages */
+	int line;		    /* where it stands, for messages */
 };
 TAILQ_HEAD(conf_peers, conf_peer);
 
@@ -53,21 +53,21 @@ struct conf_interface {
 	TAILQ_ENTRY(conf_interface) entry;
 	char name[IFNAMSIZ]; /* may end in %d */
 	enum conf_device device;
-	int fd; /* CONF_DEVICE_FD */
+	int fd;		/* CONF_DEVICE_FD */
 	bool monitored; /* false: no netlink, no MTU, no addresses */
-	bool vnet_hdr; /* ask for IFF_VNET_HDR */
-	uint32_t mtu; /* 0: from the egress route */
+	bool vnet_hdr;	/* ask for IFF_VNET_HDR */
+	uint32_t mtu;	/* 0: from the egress route */
 	uint32_t txqueuelen;
 	uint32_t gso_max_segs;
 	uint32_t queues; /* workers */
 	uint32_t max_peers;
 	uint32_t socket_buffer; /* bytes, each way */
-	uint32_t offloads; /* OFFLOAD_BIT()s asked for (ipc/msg.h) */
-	bool routes; /* add routes for the peers' prefixes */
+	uint32_t offloads;	/* OFFLOAD_BIT()s asked for (ipc/msg.h) */
+	bool routes;		/* add routes for the peers' prefixes */
 	struct conf_prefixes addresses; /* host bits kept */
-	struct endpoint listen4; /* port 0: does not listen */
+	struct endpoint listen4;	/* port 0: does not listen */
 	struct endpoint listen6;
-	uint32_t mark; /* default for its peers */
+	uint32_t mark;		    /* default for its peers */
 	char bind_device[IFNAMSIZ]; /* default for its peers */
 	struct conf_peers peers;
 	int line;
@@ -77,7 +77,7 @@ TAILQ_HEAD(conf_interfaces, conf_interface);
 struct conf {
 	char user[LIMIT_NAME]; /* of the workers */
 	char control_user[LIMIT_NAME];
-	char control_path[CONF_PATH_MAX]; /* admin socket */
+	char control_path[CONF_PATH_MAX];  /* admin socket */
 	char control_rpath[CONF_PATH_MAX]; /* read-only twin */
 	bool sandbox_strict;
 	struct conf_interfaces interfaces; /* at least one */

@@ -16,14 +16,14 @@ struct event_base;
 struct link_monitor;
 
 #define LINK_ADDRESSES_MAX 64
-#define LINK_NSID_HOME (-1) /* the monitor's own namespace */
+#define LINK_NSID_HOME (-1)    /* the monitor's own namespace */
 #define LINK_NSID_UNKNOWN (-2) /* another one, which we cannot name */
 
 struct link_state {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
-	bool known; /* seen in a dump or message */
-	bool up; /* IFF_UP */
+	bool known;   /* seen in a dump or message */
+	bool up;      /* IFF_UP */
 	bool running; /* IFF_RUNNING */
 	bool seen_up; /* was up once: a down may be told */
 	bool deleted;

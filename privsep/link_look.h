@@ -14,9 +14,9 @@
 struct nlsock;
 
 struct link_look {
-	struct nlsock *told; /* questions about the link */
-	struct nlsock *asked; /* questions about namespaces */
-	int home; /* our namespace, -1 where it cannot be had */
+	struct nlsock *told;	  /* questions about the link */
+	struct nlsock *asked;	  /* questions about namespaces */
+	int home;		  /* our namespace, -1 where it cannot be had */
 	struct link_state *found; /* in: as it was; out: as it is */
 	bool again;
 	bool lost; /* out: messages about any link were lost */
@@ -24,9 +24,9 @@ struct link_look {
 
 enum link_found {
 	LINK_FOUND,
-	LINK_FOUND_GONE, /* deleted; *found is not up to date */
+	LINK_FOUND_GONE,   /* deleted; *found is not up to date */
 	LINK_FOUND_UNSURE, /* alive, in a place where we may not ask */
-	LINK_FOUND_AGAIN, /* it changed faster than we asked */
+	LINK_FOUND_AGAIN,  /* it changed faster than we asked */
 };
 
 /* tun_fd: of the link, or -1. */

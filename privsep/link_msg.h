@@ -19,7 +19,7 @@ struct link_message {
 	uint32_t flags;
 	char name[IFNAMSIZ]; /* "": not told */
 	uint32_t mtu;	     /* 0: not told */
-	bool moved; /* to another namespace, by that one's numbers: */
+	bool moved;	     /* to another namespace, by that one's numbers: */
 	int32_t new_nsid;
 	uint32_t new_ifindex;
 };

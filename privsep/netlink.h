@@ -18,8 +18,7 @@ void netlink_close(struct netlink *);
 int netlink_set_up(struct netlink *, uint32_t ifindex, int up);
 int netlink_set_mtu(struct netlink *, uint32_t ifindex, uint32_t mtu);
 int netlink_set_txqueuelen(struct netlink *, uint32_t ifindex, uint32_t len);
-int netlink_set_gso_max_segs(
-    struct netlink *, uint32_t ifindex, uint32_t segs);
+int netlink_set_gso_max_segs(struct netlink *, uint32_t ifindex, uint32_t segs);
 /* Adding what is there already and removing what is not are no errors. */
 int netlink_add_address(
     struct netlink *, uint32_t ifindex, const struct prefix *);
@@ -30,10 +29,8 @@ int netlink_add_route(
 int netlink_del_route(
     struct netlink *, uint32_t ifindex, const struct prefix *);
 /* MTU on the way to dst: of the route if it has one, else of its device. */
-int netlink_route_mtu(
-    struct netlink *, const struct addr *dst, uint32_t *mtu);
+int netlink_route_mtu(struct netlink *, const struct addr *dst, uint32_t *mtu);
 /* IFLA_TUN_NUM_QUEUES; -1 with ENOENT when the device does not tell. */
-int netlink_tun_queues(
-    struct netlink *, uint32_t ifindex, uint32_t *queues);
+int netlink_tun_queues(struct netlink *, uint32_t ifindex, uint32_t *queues);
 
 #endif

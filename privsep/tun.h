@@ -12,7 +12,7 @@ struct conf_interface;
  * offloads.  Nothing here changes anything by netlink.
  */
 struct tun {
-	int fd; /* O_NONBLOCK | O_CLOEXEC; the first queue */
+	int fd;		     /* O_NONBLOCK | O_CLOEXEC; the first queue */
 	char name[IFNAMSIZ]; /* as the kernel says */
 	bool vnet_hdr;
 	bool multi_queue;

@@ -159,7 +159,7 @@ send_many(int count)
 	    .msg_control = control.buf,
 	    .msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count)};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	int fds[16], i;
+	int fds[16] = {0}, i;
 
 	for (i = 0; i < count; i++)
 		fds[i] = sv[0];

@@ -273,6 +273,7 @@ try_getsockopt(void)
 	return getsockopt(udp, SOL_SOCKET, SO_TYPE, &value, &len);
 }
 
+#ifndef SANITIZERS
 static long
 try_mmap(void)
 {
@@ -298,6 +299,7 @@ try_mprotect(void)
 
 	return mprotect(page, 4096, PROT_READ | PROT_EXEC);
 }
+#endif
 
 static long
 try_brk(void)

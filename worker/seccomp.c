@@ -46,8 +46,8 @@ worker_seccomp(void)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt),
-		    2, SCMP_A1(SCMP_CMP_EQ, SOL_UDP),
-		    SCMP_A2(SCMP_CMP_EQ, UDP_SEGMENT));
+		    2, SCMP_A1(SCMP_CMP_EQ, SOL_UDP, 0),
+		    SCMP_A2(SCMP_CMP_EQ, UDP_SEGMENT, 0));
 	if (r == 0)
 		r = seccomp_load(ctx);
 	if (ctx != NULL)
