@@ -15,11 +15,14 @@
 #include "privsep/proc.h"
 
 #define PROC_FD 3
-#define PROC_READY_SECONDS 10 /* to say that it is ready */
-#define PROC_DELAY_MIN 10     /* ms before the first restart */
-#define PROC_DELAY_MAX 10000
-#define PROC_LEFT_MS 100       /* from its EOF until it is killed */
+#define PROC_DELAY_MIN 10 /* ms before the first restart */
+#define PROC_LEFT_MS 100  /* from its EOF until it is killed */
+/* the tests do not wait that long */
+#ifndef PROC_READY_SECONDS
+#define PROC_READY_SECONDS 10  /* to say that it is ready */
+#define PROC_DELAY_MAX 10000   /* ms before any restart */
 #define PROC_STABLE_SECONDS 10 /* of life that forgive earlier falls */
+#endif
 /* A child says little; one that says more than this each second is ill. */
 #define PROC_MESSAGES_MAX 2000
 /* What it logs beyond this each second is left out, and counted. */
@@ -179,6 +182,9 @@ proc_on_message(struct imsg *m, void *arg)
 	time_t second = now_seconds();
 	int r;
 
+	/* it dies; nothing more of it counts */
+	if (pp->killed != NULL)
+		return;
 	if (second != pp->window) {
 		if (pp->lines > PROC_LINES_MAX)
 			log_warnx("%s: %u lines left out",
@@ -241,6 +247,7 @@ proc_start(struct proc *p)
 	p->applied = p->missing = 0;
 	pp->killed = NULL;
 	pp->left = false;
+	pp->window = 0;
 	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
 	if (access(path, X_OK) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1) {
