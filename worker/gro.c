@@ -70,24 +70,27 @@ same_addresses(
 }
 
 /*
- * Ports, protocol and addresses, each times a random odd number: the upper
- * half of the sum.  Should two flows have the same tag (one pair in 2^32), then
- * they end each other's items, and nothing worse.
+ * Ports, protocol and addresses, by pairs of words: (a + r) (b + r'), added up
+ * (NH of RFC 4418, section 5.2).  Should two flows have the same tag (one pair
+ * in 2^32), then they end each other's items, and nothing worse.
  */
-static inline uint32_t
+static inline uint64_t
 flow_tag(const uint8_t *data, const struct pkt *p)
 {
-	static const uint64_t odd[4] = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
-	    0x94d049bb133111eb, 0xd6e8feb86659fd93};
-	uint64_t h = pkt_load32(data + p->l4) | (uint64_t)p->proto << 32;
-	size_t i;
+	static const uint32_t r[10] = {0x9e3779b9, 0xbf58476d, 0x94d049bb,
+	    0xd6e8feb8, 0xc2b2ae3d, 0x27d4eb2f, 0xff51afd7, 0x85ebca77,
+	    0xa0761d64, 0xe7037ed1};
+	const uint8_t *addresses = pkt_src(data, p);
+	size_t i, words = p->version == 4 ? 2 : 8;
+	uint64_t tag, a, b;
 
-	h *= 0xa0761d6478bd642f;
-	if (p->version == 4)
-		return (uint32_t)((h + pkt_load64(data + 12) * odd[0]) >> 32);
-	for (i = 0; i < 4; i++)
-		h += pkt_load64(data + 8 + 8 * i) * odd[i];
-	return (uint32_t)(h >> 32);
+	tag = (uint64_t)(pkt_load32(data + p->l4) + r[8]) * (p->proto + r[9]);
+	for (i = 0; i < words; i += 2) {
+		a = pkt_load32(addresses + 4 * i) + r[i];
+		b = pkt_load32(addresses + 4 * i + 4) + r[i + 1];
+		tag += a * b;
+	}
+	return tag;
 }
 
 /*
@@ -95,11 +98,12 @@ flow_tag(const uint8_t *data, const struct pkt *p)
  * it has none.  Open addressing; there are four buckets to a packet.
  */
 static inline uint16_t
-flow_bucket(const struct gro *g, uint32_t tag)
+flow_bucket(const struct gro *g, uint64_t tag)
 {
-	/* the upper bits are the better mixed ones */
-	uint16_t b = (uint16_t)(tag / (0x100000000 / GRO_BUCKETS));
+	/* of the product the upper bits are the best mixed */
+	uint16_t b = (uint16_t)(tag * 0x9e3779b97f4a7c15 >> 48);
 
+	b %= GRO_BUCKETS;
 	while (g->buckets[b] != GRO_NONE && g->item[g->buckets[b]].tag != tag)
 		b = (b + 1) % GRO_BUCKETS;
 	return b;
@@ -236,7 +240,7 @@ item_append(
 }
 
 static void
-item_begin(struct gro *g, uint16_t index, const struct pkt *p, uint32_t tag,
+item_begin(struct gro *g, uint16_t index, const struct pkt *p, uint64_t tag,
     uint16_t bucket, bool candidate)
 {
 	struct gro_item *it = &g->item[g->items];
@@ -294,7 +298,7 @@ void
 gro_push(struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
 {
 	uint16_t index = g->packets++, bucket = GRO_NONE, item;
-	uint32_t tag = 0;
+	uint64_t tag = 0;
 
 	g->packet[index] = (struct gro_packet){.data = data,
 	    .len = (uint32_t)len,

@@ -38,7 +38,7 @@ struct gro_item {
 	uint32_t total;	     /* bytes so far, with one header */
 	uint32_t gso_size;
 	uint32_t next_seq; /* TCP */
-	uint32_t tag;	   /* of the flow, see flow_tag */
+	uint64_t tag;	   /* of the flow, see flow_tag */
 	uint64_t pseudo;   /* csum_pseudo of all its packets, once verified */
 	uint16_t first, last; /* packets */
 	uint16_t count;
