@@ -44,17 +44,21 @@ gate_distcheck() # name
 	make -C "build/$1" -j"$(nproc)" distcheck TESTS=
 }
 
-# The corpus grows in build/; what a fuzzer once tripped over is in tests/.
+# Beside what it finds by itself, which stays in build/, a fuzzer starts from
+# the texts that we have.
 gate_fuzz() # name fuzzer [seconds]
 {
-	corpus=$PWD/build/$1/corpus/$2
-	seeds=$PWD/tests/corpus/$2
-	mkdir -p "$corpus"
-	[ -d "$seeds" ] || seeds=
+	found=$PWD/build/$1/corpus/$2
+	mkdir -p "$found"
+	case $2 in
+	fuzz_conf) texts=$PWD/etc ;;
+	fuzz_jsonrpc) texts=$PWD/control/schema ;;
+	*) texts= ;;
+	esac
 	cd "build/$1"
-	# shellcheck disable=SC2086 # seeds may be none
+	# shellcheck disable=SC2086 # texts may be none
 	"tests/$2" -max_total_time="${3:-15}" -timeout=10 \
-		-print_final_stats=1 "$corpus" $seeds
+		-print_final_stats=1 "$found" $texts
 }
 
 gate_format()

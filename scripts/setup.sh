@@ -26,9 +26,10 @@ need_machine() # command
 		"\"modprobe tun\", or give the container --device /dev/net/tun"
 	(: <>/dev/net/tun) 2>/dev/null || fail "/dev/net/tun cannot be opened;" \
 		"run \"modprobe tun\", or let the container use the device"
-	unshare --net --mount --propagation unchanged true 2>/dev/null || fail "network namespaces are" \
-		"missing; use a kernel with CONFIG_NET_NS, and in a container" \
-		"CAP_SYS_ADMIN (--privileged)"
+	unshare --net --mount --propagation unchanged true 2>/dev/null ||
+		fail "network namespaces are missing; use a kernel with" \
+			"CONFIG_NET_NS, and in a container CAP_SYS_ADMIN" \
+			"(--privileged)"
 }
 
 # The words of $1 that are no installed package.
