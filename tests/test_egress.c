@@ -262,6 +262,7 @@ a_single_packet_is_never_cut(void **state)
 	push_packet(0, 500);
 	run_all();
 	EXPECT_SENDS(0, {1000, 500}, {1400, 0}, {300, 0}, {1000, 500});
+	assert_int_equal(sends[1].segment, 0);
 	expect_delivered();
 }
 
