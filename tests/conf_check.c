@@ -19,8 +19,7 @@ print_error(const char *message, void *arg)
 	fprintf(stderr, "%s\n", message);
 }
 
-static void
-usage(void)
+static void __attribute__((noreturn)) usage(void)
 {
 	fprintf(stderr, "usage: conf_check [-nv] [-D name=value] -f file\n");
 	exit(2);

@@ -1004,10 +1004,10 @@ add_peer(struct generator *g, uint32_t n)
 	add_socket(g);
 	if (pick(g, 2) == 0)
 		add(g, "endpoint 192.0.2.%u port %u%s", n + 1,
-		    1 + pick(g, 65535), gap(g));
+		    1 + pick(g, 65536 - LIMIT_QUEUES), gap(g));
 	else
 		add(g, "endpoint 2001:db8::%x port %u%s", n + 1,
-		    1 + pick(g, 65535), gap(g));
+		    1 + pick(g, 65536 - LIMIT_QUEUES), gap(g));
 	if (pick(g, 4) != 0) {
 		add(g, "allow {");
 		/* another first octet each: none is there twice */
@@ -1024,18 +1024,19 @@ add_peer(struct generator *g, uint32_t n)
 static void
 add_interface(struct generator *g, uint32_t n)
 {
-	uint32_t peers = pick(g, 6), k;
+	/* each queue takes a port of its own */
+	uint32_t port = 5000 + n * LIMIT_QUEUES, peers = pick(g, 6), k;
 
 	add(g, "interface \"tun%u\" {%s", n, gap(g));
 	add_device(g, n);
 	add_link(g);
 	add_offloads(g);
 	add(g, "listen udp on %s port %u%s",
-	    pick(g, 2) ? "0.0.0.0" : "127.1.2.3", 5000 + n, gap(g));
+	    pick(g, 2) ? "0.0.0.0" : "127.1.2.3", port, gap(g));
 	for (k = 0; k < peers; k++)
 		add_peer(g, k);
-	add(g, "listen udp on %s port %u%s", pick(g, 2) ? "::" : "::1",
-	    5000 + n, gap(g));
+	add(g, "listen udp on %s port %u%s", pick(g, 2) ? "::" : "::1", port,
+	    gap(g));
 	add_socket(g);
 	if (pick(g, 3) == 0)
 		add(g, "queues %u%s", 1 + pick(g, LIMIT_QUEUES), gap(g));
