@@ -27,7 +27,7 @@ say() # result, name, what more there is to say
 
 quote() # log
 {
-	tail -n 25 "$1" | sed 's/^/      | /'
+	grep -vE '^(ok |PASS:)' "$1" | tail -n 25 | sed 's/^/      | /'
 }
 
 # seconds log command ...: sets $took.  timeout makes a process group, so
@@ -98,8 +98,6 @@ count()
 		say ok "$name" "$good passed"
 	else
 		say FAIL "$name" "$good passed, $bad failed, ${2%.trs}.log"
-		grep -E '^(FAIL|SKIP|XPASS|ERROR):' "${2%.trs}.log" |
-			sed 's/^/      | /'
 		quote "${2%.trs}.log"
 	fi
 }
