@@ -29,6 +29,8 @@
 	    "TCP superpackets read from the tun device")                      \
 	X(TUN_READ_USO, "tun_read_uso_frames", "frames",                      \
 	    "UDP superpackets read from the tun device")                      \
+	X(TUN_READ_ERRORS, "tun_read_errors", "errors",                       \
+	    "frames that the kernel could not hand over")                     \
 	X(TUN_WRITE_FRAMES, "tun_write_frames", "frames",                     \
 	    "frames written to the tun device")                               \
 	X(TUN_WRITE_BYTES, "tun_write_bytes", "bytes",                        \

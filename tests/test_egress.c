@@ -894,6 +894,21 @@ an_interrupted_read_is_read_again(void **state)
 }
 
 static void
+a_frame_that_cannot_be_had_is_counted_and_the_next_is_read(void **state)
+{
+	(void)state;
+	rig_fail((struct rig_fault){
+	    .call = RIG_READ, .fd = rig.w.tun, .error = EINVAL, .count = 2});
+	push_packet(0, 100);
+	run_all();
+	run_all();
+	run_all();
+	assert_true(rig_faults_done());
+	assert_int_equal(rig.w.counters->c[COUNTER_TUN_READ_ERRORS], 2);
+	expect_delivered();
+}
+
+static void
 a_deleted_device_is_told(void **state)
 {
 	jmp_buf gone;
@@ -948,6 +963,7 @@ main(void)
 	    TEST(a_peer_that_is_not_there_loses_nothing_later),
 	    TEST(nothing_to_read_is_no_error),
 	    TEST(an_interrupted_read_is_read_again),
+	    TEST(a_frame_that_cannot_be_had_is_counted_and_the_next_is_read),
 	    TEST(a_deleted_device_is_told),
 	};
 

@@ -14,9 +14,12 @@ tun_read(struct worker *w, uint8_t *buf)
 	} while (n == -1 && errno == EINTR);
 	if (n > 0)
 		return (size_t)n;
-	/* EBADFD: the interface was deleted; EIO: it is being so */
-	if (n == -1 && errno != EAGAIN && errno != EIO)
+	if (n == -1 && (errno == EBADFD || errno == EBADF))
 		worker_tun_gone(w);
+	/* EINVAL: a kind of superpacket that has no virtio_net_hdr; it is lost
+	 */
+	if (n == -1 && errno != EAGAIN)
+		worker_count(w, COUNTER_TUN_READ_ERRORS, 1);
 	return 0;
 }
 
