@@ -292,6 +292,7 @@ end(struct daemon *d)
 int
 main(int argc, char **argv)
 {
+	static char conf_path[PATH_MAX], libexec[PATH_MAX];
 	struct daemon d = {.listen_fd = -1,
 	    .rlisten_fd = -1,
 	    .generation = 1,
@@ -318,8 +319,8 @@ main(int argc, char **argv)
 		       "then run as \"%s\"",
 		    d.conf->user);
 	/* daemon(3) changes the directory, and a reload reads it again */
-	if ((d.conf_path = realpath(o.path, NULL)) == NULL ||
-	    (d.libexec = realpath(o.libexec, NULL)) == NULL)
+	if ((d.conf_path = realpath(o.path, conf_path)) == NULL ||
+	    (d.libexec = realpath(o.libexec, libexec)) == NULL)
 		fatal("%s", d.conf_path == NULL ? o.path : o.libexec);
 	d.macros = o.macros;
 	d.macro_count = o.macro_count;
