@@ -26,6 +26,7 @@ struct daemon {
 	const char *libexec; /* where the children's executables are */
 
 	struct conf *conf;   /* in force */
+	struct conf *next;   /* of a reload that is under way, or NULL */
 	uint32_t generation; /* of the configuration, from 1 */
 	time_t loaded;	     /* when it was */
 	time_t started;

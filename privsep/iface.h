@@ -60,6 +60,7 @@ struct iface {
 	bool gone;		       /* deleted under us: to be made again */
 	unsigned int gone_ticks;       /* seconds since then */
 	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
+	uint32_t mtu_before;	       /* the reload that is under way */
 	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
 	uint32_t granted; /* by this kernel and device */
 	uint32_t refused; /* the worker met a refusal: off */

@@ -8,6 +8,7 @@
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
+#include "privsep/link.h"
 #include "privsep/netlink.h"
 
 /* Outer headers: IPv4 or IPv6, and UDP. */
@@ -112,6 +113,44 @@ add_addresses(struct iface *ifc, const struct conf_interface *c,
 	return 0;
 }
 
+/*
+ * A prefix that another interface of ours loses in this reload: its route is
+ * still there, and goes when the reload is certain.
+ */
+static bool
+is_moving(const struct iface *ifc, const struct prefix *p)
+{
+	const struct daemon *d = ifc->daemon;
+	const struct conf_interface *next;
+	const struct iface *other;
+
+	if (d->next == NULL)
+		return false;
+	TAILQ_FOREACH (other, &d->ifaces, entry) {
+		if (other == ifc || !has_allowed(other->conf, p))
+			continue;
+		next = conf_find_interface(d->next, other->conf->name);
+		if (next == NULL || !has_allowed(next, p))
+			return true;
+	}
+	return false;
+}
+
+static int
+add_route(struct iface *ifc, const struct prefix *p)
+{
+	struct netlink *nl = ifc->daemon->netlink;
+
+	if (netlink_add_route(nl, ifc->ifindex, p) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -1;
+	if (is_moving(ifc, p))
+		return netlink_append_route(nl, ifc->ifindex, p);
+	errno = EEXIST;
+	return -1;
+}
+
 static int
 add_routes(struct iface *ifc, const struct conf_interface *c,
     const struct conf_interface *old, char *why, size_t whylen)
@@ -126,8 +165,7 @@ add_routes(struct iface *ifc, const struct conf_interface *c,
 		for (i = 0; i < p->allow.count; i++) {
 			if (old != NULL && has_allowed(old, &p->allow.list[i]))
 				continue;
-			if (netlink_add_route(ifc->daemon->netlink,
-				ifc->ifindex, &p->allow.list[i]) == 0)
+			if (add_route(ifc, &p->allow.list[i]) == 0)
 				continue;
 			snprintf(why, whylen,
 			    "%s: route to %s cannot be added: %s",
@@ -224,6 +262,8 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 	if (check_queues(ifc, why, whylen) == -1)
 		return -1;
 	set_lengths(ifc, c);
+	if (netlink_set_promote(nl, ifc->ifindex) == -1)
+		log_warn("%s: promote_secondaries", iface_name(ifc));
 	if (ifconf_set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
 	    add_addresses(ifc, c, NULL, why, whylen) == -1)
 		return -1;
@@ -267,8 +307,15 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 	return -1;
 }
 
+static uint32_t
+mtu_now(const struct iface *ifc)
+{
+	return ifc->link != NULL && ifc->link->known ? ifc->link->mtu
+						     : ifc->mtu;
+}
+
 int
-ifconf_update(
+ifconf_prepare(
     struct iface *ifc, const struct conf_interface *c, char *why, size_t whylen)
 {
 	const struct conf_interface *old = ifc->conf;
@@ -281,14 +328,34 @@ ifconf_update(
 		    iface_name(ifc));
 		return 0;
 	}
-	if (add_addresses(ifc, c, old, why, whylen) == -1 ||
-	    add_routes(ifc, c, old, why, whylen) == -1 ||
-	    (c->mtu != old->mtu &&
-		ifconf_set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1)) {
-		ifconf_remove(ifc, c, old);
-		return -1;
-	}
-	ifconf_remove(ifc, old, c);
+	ifc->mtu_before = mtu_now(ifc);
+	if (add_addresses(ifc, c, old, why, whylen) == 0 &&
+	    add_routes(ifc, c, old, why, whylen) == 0 &&
+	    (c->mtu == old->mtu ||
+		ifconf_set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == 0))
+		return 0;
+	ifconf_remove(ifc, c, old);
+	return -1;
+}
+
+void
+ifconf_abandon(struct iface *ifc, const struct conf_interface *c)
+{
+	char why[256];
+
+	if (!is_here(ifc))
+		return;
+	ifconf_remove(ifc, c, ifc->conf);
+	if (c->mtu != ifc->conf->mtu && ifc->mtu_before != 0 &&
+	    ifconf_set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
+		log_warnx("%s", why);
+}
+
+void
+ifconf_commit(struct iface *ifc, const struct conf_interface *c)
+{
+	if (!is_here(ifc))
+		return;
+	ifconf_remove(ifc, ifc->conf, c);
 	set_lengths(ifc, c);
-	return 0;
 }

@@ -14,11 +14,14 @@ struct iface;
  */
 int ifconf_apply(struct iface *, char *why, size_t whylen);
 /*
- * From the configuration in force to c; what was added is removed again when
- * it fails.
+ * From the configuration in force to c in two steps: what c adds comes beside
+ * what is there (prepare, and nothing is left of it when it fails); then either
+ * what c no longer has goes (commit), or what it added (abandon).
  */
-int ifconf_update(
+int ifconf_prepare(
     struct iface *, const struct conf_interface *c, char *why, size_t whylen);
+void ifconf_commit(struct iface *, const struct conf_interface *c);
+void ifconf_abandon(struct iface *, const struct conf_interface *c);
 /*
  * After the link came up again: setting it down took the IPv6 addresses and
  * the routes away.

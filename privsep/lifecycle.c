@@ -166,29 +166,46 @@ lifecycle_can_update(const struct iface *ifc, const struct conf_interface *c)
 	       endpoint_equal(&old->listen6, &c->listen6);
 }
 
+/* What was taken is free when the workers have said so. */
+static void
+give_slots_back(struct iface *ifc, const struct conf_interface *c)
+{
+	slots_abandon(ifc, c);
+	workers_send_peers(ifc);
+}
+
 int
-lifecycle_update(
+lifecycle_prepare(
     struct iface *ifc, struct conf_interface *c, char *why, size_t whylen)
 {
-	struct conf_interface *old = ifc->conf;
+	if (slots_prepare(ifc, c, why, whylen) == 0 &&
+	    ifconf_prepare(ifc, c, why, whylen) == 0)
+		return 0;
+	give_slots_back(ifc, c);
+	return -1;
+}
 
-	/* what may fail comes first, beside what is there */
-	if (slots_prepare(ifc, c, why, whylen) == -1 ||
-	    ifconf_update(ifc, c, why, whylen) == -1) {
-		slots_abandon(ifc, c);
-		/* what was taken is free when the workers have said so */
-		workers_send_peers(ifc);
-		return -1;
-	}
+void
+lifecycle_abandon(struct iface *ifc, struct conf_interface *c)
+{
+	ifconf_abandon(ifc, c);
+	give_slots_back(ifc, c);
+}
+
+void
+lifecycle_commit(struct iface *ifc, struct conf_interface *c)
+{
+	uint32_t offloads = ifc->conf->offloads;
+
+	ifconf_commit(ifc, c);
 	slots_commit(ifc, c);
 	ifc->conf = c;
-	if (c->offloads != old->offloads) {
+	if (c->offloads != offloads) {
 		ifc->wanted = c->offloads;
 		ifc->refused = 0;
 		lifecycle_apply_offloads(ifc);
 	}
 	workers_send_peers(ifc);
-	return 0;
 }
 
 size_t

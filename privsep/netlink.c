@@ -2,6 +2,7 @@
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 
 #include <errno.h>
@@ -118,6 +119,23 @@ int
 netlink_set_gso_max_segs(struct netlink *nl, uint32_t ifindex, uint32_t segs)
 {
 	return set_link_u32(nl, ifindex, IFLA_GSO_MAX_SEGS, segs);
+}
+
+int
+netlink_set_promote(struct netlink *nl, uint32_t ifindex)
+{
+	struct nlattr *family, *inet, *conf;
+	struct nlsock_request rq;
+
+	link_request(&rq, RTM_SETLINK, ifindex);
+	family = mnl_attr_nest_start(&rq.header, IFLA_AF_SPEC);
+	inet = mnl_attr_nest_start(&rq.header, AF_INET);
+	conf = mnl_attr_nest_start(&rq.header, IFLA_INET_CONF);
+	mnl_attr_put_u32(&rq.header, IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+	mnl_attr_nest_end(&rq.header, conf);
+	mnl_attr_nest_end(&rq.header, inet);
+	mnl_attr_nest_end(&rq.header, family);
+	return nlsock_call(nl->sock, &rq, NULL, NULL);
 }
 
 static void
@@ -246,6 +264,17 @@ netlink_add_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
 		return 0;
 	errno = EEXIST;
 	return -1;
+}
+
+int
+netlink_append_route(
+    struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+{
+	struct nlsock_request rq;
+
+	route_request(
+	    &rq, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, ifindex, p);
+	return call_but(nl, &rq, EEXIST);
 }
 
 int

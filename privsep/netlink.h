@@ -19,6 +19,11 @@ int netlink_set_up(struct netlink *, uint32_t ifindex, int up);
 int netlink_set_mtu(struct netlink *, uint32_t ifindex, uint32_t mtu);
 int netlink_set_txqueuelen(struct netlink *, uint32_t ifindex, uint32_t len);
 int netlink_set_gso_max_segs(struct netlink *, uint32_t ifindex, uint32_t segs);
+/*
+ * An IPv4 address that goes takes no other address of its subnet along.  The
+ * kernel's default is that it does.
+ */
+int netlink_set_promote(struct netlink *, uint32_t ifindex);
 /* Adding what is there already and removing what is not are no errors. */
 int netlink_add_address(
     struct netlink *, uint32_t ifindex, const struct prefix *);
@@ -27,6 +32,9 @@ int netlink_del_address(
 int netlink_add_route(
     struct netlink *, uint32_t ifindex, const struct prefix *);
 int netlink_del_route(
+    struct netlink *, uint32_t ifindex, const struct prefix *);
+/* Beside the same route by another device, which holds until it goes. */
+int netlink_append_route(
     struct netlink *, uint32_t ifindex, const struct prefix *);
 /* MTU on the way to dst: of the route if it has one, else of its device. */
 int netlink_route_mtu(struct netlink *, const struct addr *dst, uint32_t *mtu);

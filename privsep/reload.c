@@ -15,9 +15,10 @@
 #define CHANGES_TOLD 16 /* in an event */
 
 /*
- * A reload in progress.  Order: what may fail is done first (open the new
- * interfaces, update the kept ones), and undone when it does; then what is no
- * longer wanted is taken away.
+ * A reload in progress.  Order: what may fail is done first, beside what is
+ * there (open the new interfaces, prepare the kept ones), and undone when it
+ * fails; then the interfaces that can only be replaced, which come back as they
+ * were when one fails; then what is no longer wanted is taken away.
  */
 struct reload {
 	struct daemon *d;
@@ -141,61 +142,162 @@ close_all(struct ifaces *list)
 	}
 }
 
-/* Those that can be, in place; the others keep their old configuration. */
-static int
-update_kept(struct reload *r)
+/* What becomes of a running interface. */
+static struct conf_interface *
+next_of(const struct reload *r, const struct iface *ifc)
 {
-	struct iface *ifc, *done;
-	struct conf_interface *c;
-	char again[256];
+	return conf_find_interface(r->next, ifc->conf->name);
+}
+
+static bool
+is_kept(const struct reload *r, const struct iface *ifc)
+{
+	const struct conf_interface *c = next_of(r, ifc);
+
+	return c != NULL && lifecycle_can_update(ifc, c);
+}
+
+/* Those before end; NULL: all. */
+static void
+abandon_kept(struct reload *r, const struct iface *end)
+{
+	struct iface *ifc;
 
 	TAILQ_FOREACH (ifc, &r->d->ifaces, entry) {
-		c = conf_find_interface(r->next, ifc->conf->name);
-		if (c == NULL || !lifecycle_can_update(ifc, c))
-			continue;
-		if (lifecycle_update(ifc, c, r->why, sizeof(r->why)) == -1)
-			goto fail;
-	}
-	return 0;
-fail:
-	TAILQ_FOREACH (done, &r->d->ifaces, entry) {
-		if (done == ifc)
+		if (ifc == end)
 			break;
-		c = conf_find_interface(r->d->conf, done->conf->name);
-		if (c != NULL && c != done->conf &&
-		    lifecycle_update(done, c, again, sizeof(again)) == -1)
-			log_warnx("%s", again);
+		if (is_kept(r, ifc))
+			lifecycle_abandon(ifc, next_of(r, ifc));
 	}
-	return -1;
+}
+
+static int
+prepare_kept(struct reload *r)
+{
+	struct iface *ifc;
+
+	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
+		if (is_kept(r, ifc) && lifecycle_prepare(ifc, next_of(r, ifc),
+					   r->why, sizeof(r->why)) == -1) {
+			abandon_kept(r, ifc);
+			return -1;
+		}
+	return 0;
+}
+
+static void
+commit_kept(struct reload *r)
+{
+	struct iface *ifc;
+
+	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
+		lifecycle_commit(ifc, next_of(r, ifc));
+}
+
+static void
+start_all(struct daemon *d, struct ifaces *list)
+{
+	struct iface *ifc;
+
+	while ((ifc = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, ifc, entry);
+		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
+		if (lifecycle_start(ifc) == -1)
+			fatalx("no memory for a worker");
+	}
+}
+
+static void
+take_away(struct reload *r, struct iface *ifc)
+{
+	TAILQ_REMOVE(&r->d->ifaces, ifc, entry);
+	lifecycle_stop(ifc);
+	lifecycle_close(ifc);
+}
+
+/* What was closed for its replacement comes back as it was. */
+static void
+put_back(struct reload *r, const char *name, struct ifaces *back)
+{
+	struct conf_interface *c = conf_find_interface(r->d->conf, name);
+	struct iface *ifc;
+	char why[256];
+
+	ifc = lifecycle_open(r->d, c, why, sizeof(why));
+	if (ifc != NULL)
+		TAILQ_INSERT_TAIL(back, ifc, entry);
+	else
+		log_warnx("%s; interface \"%s\" stays away until the next "
+			  "reload",
+		    why, name);
+}
+
+static void
+put_all_back(struct reload *r, struct ifaces *replaced, const char *failed)
+{
+	struct ifaces back = TAILQ_HEAD_INITIALIZER(back);
+	struct iface *ifc;
+	const char *name;
+
+	put_back(r, failed, &back);
+	while ((ifc = TAILQ_FIRST(replaced)) != NULL) {
+		TAILQ_REMOVE(replaced, ifc, entry);
+		name = ifc->conf->name;
+		lifecycle_close(ifc);
+		put_back(r, name, &back);
+	}
+	start_all(r->d, &back);
 }
 
 /*
- * An interface whose device or sockets must differ is closed and opened; its
- * name is taken until then, so a failure here can only be told.
+ * An interface whose device or sockets must differ is closed, then opened: its
+ * name is taken until then.
  */
-static void
-replace_or_remove(struct reload *r, struct ifaces *added)
+static int
+replace_changed(struct reload *r, struct ifaces *replaced)
 {
-	struct iface *ifc, *next;
+	struct iface *ifc, *after;
 	struct conf_interface *c;
 
-	TAILQ_FOREACH_SAFE (ifc, &r->d->ifaces, entry, next) {
-		c = conf_find_interface(r->next, ifc->conf->name);
-		if (c == ifc->conf)
+	TAILQ_FOREACH_SAFE (ifc, &r->d->ifaces, entry, after) {
+		c = next_of(r, ifc);
+		if (c == NULL || is_kept(r, ifc))
 			continue;
-		TAILQ_REMOVE(&r->d->ifaces, ifc, entry);
-		lifecycle_stop(ifc);
-		lifecycle_close(ifc);
-		if (c == NULL)
-			continue;
+		take_away(r, ifc);
 		ifc = lifecycle_open(r->d, c, r->why, sizeof(r->why));
-		if (ifc != NULL)
-			TAILQ_INSERT_TAIL(added, ifc, entry);
-		else
-			log_warnx("%s; interface \"%s\" stays away until the "
-				  "next reload",
-			    r->why, c->name);
+		if (ifc == NULL) {
+			put_all_back(r, replaced, c->name);
+			return -1;
+		}
+		TAILQ_INSERT_TAIL(replaced, ifc, entry);
 	}
+	return 0;
+}
+
+static void
+remove_gone(struct reload *r)
+{
+	struct iface *ifc, *after;
+
+	TAILQ_FOREACH_SAFE (ifc, &r->d->ifaces, entry, after)
+		if (next_of(r, ifc) == NULL)
+			take_away(r, ifc);
+}
+
+/* -1: nothing has changed. */
+static int
+prepare(struct reload *r, struct ifaces *added)
+{
+	struct ifaces replaced = TAILQ_HEAD_INITIALIZER(replaced);
+
+	if (open_added(r, added) == -1 || prepare_kept(r) == -1)
+		return -1;
+	if (replace_changed(r, &replaced) == -1) {
+		abandon_kept(r, NULL);
+		return -1;
+	}
+	TAILQ_CONCAT(added, &replaced, entry);
+	return 0;
 }
 
 static int
@@ -203,24 +305,21 @@ apply(struct reload *r)
 {
 	struct daemon *d = r->d;
 	struct ifaces added = TAILQ_HEAD_INITIALIZER(added);
-	struct iface *ifc;
 
-	if (open_added(r, &added) == -1 || update_kept(r) == -1) {
+	d->next = r->next;
+	if (prepare(r, &added) == -1) {
 		close_all(&added);
+		d->next = NULL;
 		return -1;
 	}
-	replace_or_remove(r, &added);
+	remove_gone(r);
+	commit_kept(r);
 	conf_free(d->conf);
 	d->conf = r->next;
-	r->next = NULL;
+	d->next = r->next = NULL;
 	d->generation++;
 	d->loaded = time(NULL);
-	while ((ifc = TAILQ_FIRST(&added)) != NULL) {
-		TAILQ_REMOVE(&added, ifc, entry);
-		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
-		if (lifecycle_start(ifc) == -1)
-			fatalx("no memory for a worker");
-	}
+	start_all(d, &added);
 	return 0;
 }
 
