@@ -336,7 +336,7 @@ main(int argc, char **argv)
 	if ((d.netlink = netlink_open()) == NULL)
 		fatal("rtnetlink");
 	if (control_listen(&d) == -1)
-		return 1;
+		exit(1);
 	open_interfaces(&d);
 	if (!o.foreground) {
 		log_to_syslog();
