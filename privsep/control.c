@@ -194,6 +194,9 @@ control_reply(
 	size_t len;
 
 	json_decref(result);
+	/* a text that is not UTF-8 has no place in JSON */
+	if (text == NULL)
+		text = strdup("{\"message\":\"see the log of tund\"}");
 	if (text == NULL)
 		fatalx("no memory for a reply");
 	len = strlen(text);

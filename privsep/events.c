@@ -40,13 +40,17 @@ events_publish(struct daemon *d, const char *event, const struct iface *ifc,
 	o = json_pack("{s:I, s:s, s:s, s:s?}", "seq", (json_int_t)(d->seq + 1),
 	    "time", events_time(when), "event", event, "interface",
 	    ifc != NULL ? iface_name(ifc) : NULL);
-	if (o == NULL ||
-	    (fields != NULL && json_object_update(o, fields) == -1))
-		fatalx("no memory for an event");
+	text =
+	    o == NULL || (fields != NULL && json_object_update(o, fields) == -1)
+		? NULL
+		: json_dumps(o, JSON_COMPACT);
 	json_decref(fields);
+	if (text == NULL) {
+		log_warnx("event %s cannot be told", event);
+		json_decref(o);
+		return;
+	}
 	d->seq++;
-	if ((text = json_dumps(o, JSON_COMPACT)) == NULL)
-		fatalx("no memory for an event");
 	log_debug("event %s", text);
 	control_send_event(d, text);
 	free(text);

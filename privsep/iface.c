@@ -1,4 +1,5 @@
 #include <stddef.h>
+#include <string.h>
 
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
@@ -13,9 +14,16 @@ iface_offloads(const struct iface *ifc)
 const char *
 iface_name(const struct iface *ifc)
 {
+	static char name[IFNAMSIZ];
+
 	if (ifc->link != NULL)
 		return ifc->link->name;
-	return ifc->tun.name[0] != '\0' ? ifc->tun.name : ifc->conf->name;
+	if (ifc->tun.name[0] == '\0')
+		return ifc->conf->name;
+	/* one that was handed to us may have any name */
+	memcpy(name, ifc->tun.name, sizeof(name));
+	link_name_clean(name);
+	return name;
 }
 
 struct iface *

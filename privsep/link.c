@@ -142,6 +142,7 @@ settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 		*m->look.found = *now;
 		return;
 	}
+	link_name_clean(now->name);
 	if (e->state.known)
 		publish_differences(m, e, now);
 	now->known = true;

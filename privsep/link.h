@@ -43,6 +43,11 @@ enum link_change {
 	LINK_DELETED,
 	LINK_CHANGE_COUNT
 };
+/*
+ * The kernel takes any bytes for a name, and in another namespace others may
+ * choose them: what is not printable becomes '?' before it is told or logged.
+ */
+void link_name_clean(char name[IFNAMSIZ]);
 const char *link_change_name(enum link_change); /* "link.up", ... */
 
 /*

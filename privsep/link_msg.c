@@ -59,6 +59,16 @@ link_parse(const struct nlmsghdr *h, struct link_message *msg)
 }
 
 void
+link_name_clean(char name[IFNAMSIZ])
+{
+	size_t i;
+
+	for (i = 0; i < IFNAMSIZ && name[i] != '\0'; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			name[i] = '?';
+}
+
+void
 link_apply(const struct link_message *msg, struct link_state *state)
 {
 	state->ifindex = msg->ifindex;
