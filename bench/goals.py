@@ -1,0 +1,152 @@
+"""The ratios to reach, each from medians over interleaved rounds."""
+
+import statistics
+
+ON, OFF = "offloads on", "offloads off"
+FOREIGN = ("vtun", "openvpn", "fastd")
+RSS_MAX_KIB = 16 * 1024
+
+
+def unit(name):
+    if "ping" in name:
+        return "ms"
+    return "kpps" if "64 B" in name else "Gbit/s"
+
+
+class Judge:
+    def __init__(self, samples, cpu):
+        self.samples = samples
+        self.cpu = cpu
+        self.results = []
+
+    def median(self, mode, name, way):
+        values = self.samples.get((mode, name, way))
+        return statistics.median(values) if values else None
+
+    def best(self, mode, name, ways, pick=max):
+        found = [m for m in (self.median(mode, name, w) for w in ways)
+                 if m is not None]
+        return pick(found) if found else None
+
+    def add(self, what, value, goal, at_least=True, spread=None):
+        """A goal that cannot be judged, for want of numbers, is left out."""
+        if value is None:
+            return
+        self.results.append({
+            "what": what, "value": round(value, 4), "goal": goal,
+            "sense": ">=" if at_least else "<=",
+            "pass": value >= goal if at_least else value <= goal,
+            **({"min": round(spread[0], 4), "max": round(spread[1], 4)}
+               if spread else {})})
+
+    def ratio(self, what, mode, over, under, goal):
+        """over and under: (measure, way); of each round, then the median."""
+        a = self.samples.get((mode, *over))
+        b = self.samples.get((mode, *under))
+        if not a or not b:
+            return
+        each = [x / y for x, y in zip(a, b) if y]
+        if each:
+            self.add(what, statistics.median(each), goal,
+                     spread=(min(each), max(each)))
+
+    def to_best(self, what, mode, name, goal):
+        mine = self.median(mode, name, "tund")
+        best = self.best(mode, name, FOREIGN)
+        if mine is not None and best:
+            self.add(what, mine / best, goal)
+
+
+def throughput(j):
+    for way in ("a-b", "b-a"):
+        for cc, beside, goal in (("bbr", "vxlan", 0.70),
+                                 ("cubic", "veth", 0.75)):
+            name = f"tcp {cc} 1 stream {way}"
+            j.ratio(f"{name}: to {beside}", ON, (name, "tund"),
+                    (name, beside), goal)
+        for cc in ("bbr", "cubic"):
+            j.ratio(f"tcp {cc} 4 streams {way}: to vxlan's one", ON,
+                    (f"tcp {cc} 4 streams {way}", "tund"),
+                    (f"tcp {cc} 1 stream {way}", "vxlan"), 0.65)
+    for name, goal in (("udp 64 B", 1.5), ("udp 1200 B in runs", 0.5)):
+        j.ratio(f"{name}: to vxlan", ON, (name, "tund"), (name, "vxlan"), goal)
+
+
+def against_others(j):
+    for cc in ("bbr", "cubic"):
+        name = f"tcp {cc} 1 stream a-b"
+        j.to_best(f"{name}: to the best of others", ON, name, 6)
+        j.to_best(f"{name}: to the best of others, offloads off", OFF, name,
+                  2.5)
+    j.to_best("udp 64 B: to the best of others", ON, "udp 64 B", 3.5)
+
+
+def latency(j):
+    mine = j.median(ON, "ping idle", "tund")
+    best = j.best(ON, "ping idle", FOREIGN, min)
+    if mine is not None and best:
+        j.add("ping idle: to the fastest of others", mine / best, 1.0, False)
+    for cc in ("bbr", "cubic"):
+        j.add(f"ping p99 under tcp {cc}, ms",
+              j.median(ON, f"ping p99 under tcp {cc}", "tund"), 2, False)
+
+
+def cost(j, extra):
+    for cc in ("bbr", "cubic"):
+        spent = j.cpu.get((ON, f"tcp {cc} 1 stream a-b", "tund"))
+        if spent:
+            j.add(f"daemons' CPU, tcp {cc} 1 stream, s/GB",
+                  statistics.median(spent), 0.75, False,
+                  (min(spent), max(spent)))
+    rss = extra.get("worker_rss_kib")
+    if rss:
+        j.add("the worker's memory, KiB", max(rss), RSS_MAX_KIB, False)
+    if rss and len(rss) > 2:
+        j.add("its growth after the first round, KiB", rss[-1] - rss[1], 0,
+              False)
+
+
+def versions(j):
+    for name in ("ip versions, tcp bbr", "ip versions, tcp cubic",
+                 "ip versions, udp 64 B"):
+        for way in ("tund 6 in 4", "tund 4 in 6", "tund 6 in 6"):
+            j.ratio(f"{name}: {way} to 4 in 4", ON, (name, way),
+                    (name, "tund"), 0.9)
+
+
+def scaling(j):
+    for name in ("udp 64 B", "udp 1200 B in runs"):
+        for flows in (128, 4096):
+            for count in (8, 64):
+                j.ratio(f"{count} peers to 1, {flows} flows, {name}", "peers",
+                        (name, f"{count} peers, {flows} flows"),
+                        (name, f"1 peers, {flows} flows"), 0.85)
+        j.ratio(f"10000 prefixes to 1, {name}", "prefixes",
+                (name, "10000 prefixes"), (name, "1 prefixes"), 0.95)
+
+
+def judge(samples, cpu, extra):
+    j = Judge(samples, cpu)
+    throughput(j)
+    against_others(j)
+    latency(j)
+    cost(j, extra)
+    versions(j)
+    scaling(j)
+    micro = extra.get("micro") or []
+    for row in micro:
+        if "goal" in row:
+            j.add(f"{row['name']}: to memcpy", row["ratio"]["median"],
+                  row["goal"], False,
+                  (row["ratio"]["p10"], row["ratio"]["p90"]))
+    return j.results
+
+
+def show(results):
+    print(f"\n{'goals':58} {'value':>9}  {'goal':>8}")
+    for r in results:
+        spread = f"({r['min']:.2f}..{r['max']:.2f})" if "min" in r else ""
+        print(f"{r['what']:58} {r['value']:9.2f}  {r['sense']} {r['goal']:<6}"
+              f"{'pass' if r['pass'] else 'FAIL'} {spread}")
+    missed = sum(not r["pass"] for r in results)
+    print(f"{len(results) - missed} of {len(results)} goals reached")

@@ -1,0 +1,427 @@
+#!/usr/bin/env python3
+"""
+The network benchmark: tund beside the bare veth, VXLAN in the kernel, and the
+user-space tunnels of the distribution, all between the same two namespaces, in
+interleaved rounds.  See BENCHMARKS.md for the method.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import goals
+from machine import Load, Namespaces, describe, read, resident_kib, run
+from tunnels import FOREIGN, Tund, Tund6, TundPeers, Veth, Vxlan, install
+
+IPERF_PORT = 5201
+PPS_PORT = 5300
+RETRIES = 3
+PING_INTERVAL = 0.01
+
+
+class Way:
+    """A tunnel with the IP version of what goes through it."""
+
+    def __init__(self, tunnel, family=4, label=None):
+        self.tunnel = tunnel
+        self.family = family
+        self.name = label or tunnel.name
+
+    def to(self, side):
+        return self.tunnel.address(side, self.family)
+
+
+class Bench:
+    def __init__(self, args, net):
+        self.args = args
+        self.net = net
+        self.samples = {}  # (mode, measure, way) -> [value of each round]
+        self.cpu = {}      # the same -> [seconds per GB]
+        self.repeated = 0
+        self.disturbed = 0
+        self.failed = []
+        self.workers = []  # whose memory is looked at after each round
+        self.resident = []
+
+    def look_at_memory(self):
+        found = [resident_kib(pid) or 0 for pid in self.workers]
+        if found:
+            self.resident.append(max(found))
+
+    # ---- one run each; a number, and the GB that were carried if known ----
+
+    def iperf(self, way, *more, seconds=None):
+        server = self.net.spawn("b", "iperf3", "-s", "-1", "-p",
+                                str(IPERF_PORT), stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+        try:
+            self.wait_for_listener("b", IPERF_PORT)
+            seconds = seconds or self.args.seconds
+            out = run(*self.net.enter("a"), "iperf3", "-c", way.to("b"), "-p",
+                      str(IPERF_PORT), "-t", str(seconds), "-J", *more,
+                      timeout=seconds + 20, check=False)
+            report = json.loads(out)
+            if "error" in report:
+                raise RuntimeError(report["error"])
+            return report["end"]
+        finally:
+            self.net.stop(server)
+
+    def wait_for_listener(self, side, port):
+        for _ in range(100):
+            out = run(*self.net.enter(side), "ss", "-Hltn", f"sport = :{port}")
+            if out.strip():
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"nothing listens on port {port}")
+
+    def tcp(self, way, cc, streams=1, reverse=False):
+        end = self.iperf(way, "-C", cc, "-P", str(streams),
+                         *(["-R"] if reverse else []))
+        got = end["sum_received"]
+        return got["bits_per_second"] / 1e9, got["bytes"] / 1e9
+
+    def pps(self, way, *options, to=None, field="packets"):
+        path = os.path.join(self.args.build, "bench", "pps")
+        grow = ["-g"] if "-g" in options else []
+        receiver = self.net.spawn("b", path, *grow, "receive", str(PPS_PORT),
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            if receiver.stdout.readline().strip() != "ready":
+                raise RuntimeError("the receiver did not start")
+            run(*self.net.enter("a"), path, *options, "-t",
+                str(self.args.seconds), "send", to or way.to("b"),
+                str(PPS_PORT), timeout=self.args.seconds + 20)
+            time.sleep(0.3)
+            receiver.send_signal(signal.SIGTERM)
+            got = json.loads(receiver.stdout.readline())
+        finally:
+            self.net.stop(receiver)
+            receiver.stdout.close()
+        took = got["seconds"] or 1
+        if field == "packets":
+            return got["received"] / took / 1e3, got["bytes"] / 1e9
+        return got["bytes"] * 8 / took / 1e9, got["bytes"] / 1e9
+
+    def udp(self, way):
+        return self.pps(way, "-g", "-l", "1200", field="bytes")
+
+    def udp_plain(self, way):
+        return self.pps(way, "-l", "1200", field="bytes")
+
+    def small(self, way):
+        return self.pps(way, "-l", "64")
+
+    def ping(self, way, seconds):
+        out = run(*self.net.enter("a"), "ping", "-i", str(PING_INTERVAL), "-w",
+                  str(max(1, round(seconds))), way.to("b"),
+                  timeout=seconds + 20, check=False)
+        times = [float(t) for t in re.findall(r"time=([0-9.]+)", out)]
+        if len(times) < 10:
+            raise RuntimeError(f"{way.name}: pings were lost")
+        return sorted(times)
+
+    def ping_idle(self, way):
+        times = self.ping(way, min(2, self.args.seconds))
+        return statistics.fmean(times), None
+
+    def ping_loaded(self, way, cc):
+        # the stream begins before the pings and outlasts them
+        seconds = self.args.seconds
+        server = self.net.spawn("b", "iperf3", "-s", "-1", "-p",
+                                str(IPERF_PORT), stdout=subprocess.DEVNULL)
+        client = None
+        try:
+            self.wait_for_listener("b", IPERF_PORT)
+            client = self.net.spawn("a", "iperf3", "-c", way.to("b"), "-p",
+                                    str(IPERF_PORT), "-t", str(seconds + 2),
+                                    "-C", cc, stdout=subprocess.DEVNULL)
+            time.sleep(0.7)
+            times = self.ping(way, seconds)
+            return times[int(len(times) * 0.99)], None
+        finally:
+            if client is not None:
+                client.wait(seconds + 20)
+                self.net.stop(client)
+            self.net.stop(server)
+
+    # ---- rounds ----
+
+    def sample(self, key, way, measure):
+        """One run, again while something else uses the machine."""
+        for attempt in range(RETRIES + 1):
+            load = Load(self.net.ours)
+            before = way.tunnel.cpu()
+            value, gigabytes = measure(way)
+            cpu = way.tunnel.cpu() - before
+            others = load.share()
+            if others * 100 <= self.args.others or attempt == RETRIES:
+                break
+            self.repeated += 1
+        self.disturbed += others * 100 > self.args.others
+        self.samples.setdefault(key, []).append(value)
+        if gigabytes:
+            self.cpu.setdefault(key, []).append(cpu / gigabytes)
+        return value
+
+    def rounds(self, mode, measures):
+        """measures: (name, function, ways).  Ways take turns in a round."""
+        chosen = [m for m in measures if not self.args.only or
+                  any(word in f"{mode} {m[0]}" for word in self.args.only)]
+        for n in range(self.args.rounds):
+            for name, function, ways in chosen:
+                for way in ways:
+                    self.one(mode, name, way, function)
+            self.look_at_memory()
+            say(f"{mode}: round {n + 1} of {self.args.rounds} done")
+
+    def one(self, mode, name, way, function):
+        try:
+            value = self.sample((mode, name, way.name), way, function)
+            if self.args.verbose:
+                say(f"  {mode}, {name}, {way.name}: {value:.3f}")
+        except (RuntimeError, OSError, ValueError, KeyError,
+                subprocess.TimeoutExpired) as e:
+            self.failed.append(f"{mode}, {name}, {way.name}: {e}")
+            say(f"  {self.failed[-1]}")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def tcp_measures(bench, all_ways, streams=(1, 4)):
+    found = []
+    for cc in ("bbr", "cubic"):
+        for n in streams:
+            for reverse in (False, True):
+                name = (f"tcp {cc} {n} stream{'s' if n > 1 else ''} "
+                        f"{'b-a' if reverse else 'a-b'}")
+                found.append((name, lambda way, c=cc, k=n, r=reverse:
+                              bench.tcp(way, c, k, r), all_ways))
+    return found
+
+
+def start_all(bench, tunnels):
+    up = []
+    for tunnel in tunnels:
+        try:
+            tunnel.start()
+            tunnel.ready()
+            up.append(tunnel)
+        except (RuntimeError, OSError, subprocess.TimeoutExpired) as e:
+            if isinstance(tunnel, (Tund, Veth)):
+                raise
+            bench.failed.append(f"{tunnel.name} does not run: {e}")
+            say(bench.failed[-1])
+    return up
+
+
+def main_part(bench, folder):
+    """Everything that is compared, with both kinds of veth."""
+    args, net = bench.args, bench.net
+    foreign = [kind(net, folder) for kind in FOREIGN
+               if not args.without or kind.__name__.lower() not in
+               args.without]
+    missing = install([t.package for t in foreign])
+    for package, why in missing:
+        say(f"missing: {package}: {why}")
+        bench.failed.append(f"missing: {package}: {why}")
+    gone = {package for package, why in missing}
+    foreign = [t for t in foreign if t.package not in gone]
+    tund, tund6 = Tund(net, folder, args.build), Tund6(net, folder, args.build)
+    up = start_all(bench, [Veth(net, folder), Vxlan(net, folder), tund, tund6,
+                           *foreign])
+    ways = [Way(t) for t in up if t is not tund6]
+    tunnels = [w for w in ways if w.name != "veth"]
+    inner = [Way(tund), Way(tund, 6, "tund 6 in 4"), Way(tund6, 4,
+             "tund 4 in 6"), Way(tund6, 6, "tund 6 in 6")]
+    bench.workers = tund.workers()
+    bench.look_at_memory()
+    net.offloads(True)
+    bench.rounds("offloads on", [
+        *tcp_measures(bench, ways),
+        ("udp 1200 B in runs", bench.udp, ways),
+        ("udp 1200 B one by one", bench.udp_plain, ways),
+        ("udp 64 B", bench.small, ways),
+        ("ping idle", bench.ping_idle, ways),
+        ("ping p99 under tcp bbr",
+         lambda way: bench.ping_loaded(way, "bbr"), tunnels),
+        ("ping p99 under tcp cubic",
+         lambda way: bench.ping_loaded(way, "cubic"), tunnels),
+        ("ip versions, tcp bbr", lambda way: bench.tcp(way, "bbr"), inner),
+        ("ip versions, tcp cubic", lambda way: bench.tcp(way, "cubic"), inner),
+        ("ip versions, udp 64 B", bench.small, inner)])
+    net.offloads(False)
+    bench.rounds("offloads off", [
+        *tcp_measures(bench, ways),
+        ("udp 1200 B in runs", bench.udp, ways),
+        ("udp 64 B", bench.small, ways)])
+    net.offloads(True)
+    if sorted(bench.workers) != sorted(tund.workers()):
+        bench.failed.append("a worker was restarted on the way")
+    bench.workers = []
+    for tunnel in up:
+        tunnel.stop()
+    # at the start, then after each round
+    return {"worker_rss_kib": bench.resident}
+
+
+def peers_part(bench, folder):
+    """N peers with M flows, at the same load; and 10,000 prefixes."""
+    args, net = bench.args, bench.net
+    for n in range(args.rounds):
+        for count in (1, 8, 64):
+            tund = TundPeers(net, folder, args.build, count)
+            tund.start()
+            tund.ready()
+            for flows in (1, 128, 4096):
+                if flows < count:
+                    continue
+                one_load(bench, tund, f"{count} peers, {flows} flows", count,
+                         flows)
+            tund.stop()
+        for prefixes in (0, 10000):
+            tund = TundPeers(net, folder, args.build, 1, prefixes)
+            tund.start()
+            tund.ready()
+            label = f"{prefixes or 1} prefixes"
+            bench.one("prefixes", "udp 64 B", Way(tund, label=label),
+                      bench.small)
+            bench.one("prefixes", "udp 1200 B in runs", Way(tund, label=label),
+                      bench.udp)
+            tund.stop()
+        say(f"peers: round {n + 1} of {args.rounds} done")
+
+
+def one_load(bench, tund, label, count, flows):
+    """Many flows are told apart by addresses; see TundPeers."""
+    way = Way(tund, label=label)
+    many = ["-f", str(flows), "-p", str(min(count, flows)), "-s", "10.64.0.1"]
+    to = "10.128.0.1"
+    bench.one("peers", "udp 64 B", way,
+              lambda w: bench.pps(w, "-l", "64", *many, to=to))
+    bench.one("peers", "udp 1200 B in runs", way,
+              lambda w: bench.pps(w, "-g", "-l", "1200", *many, to=to,
+                                  field="bytes"))
+
+
+def table(bench):
+    """A row for each measure, a column for each way."""
+    rows = {}
+    for (mode, name, way), values in bench.samples.items():
+        rows.setdefault((mode, name), {})[way] = values
+    for (mode, name), ways in rows.items():
+        print(f"\n{mode}: {name} ({goals.unit(name)}), median (min..max), "
+              "CPU s/GB")
+        for way, values in ways.items():
+            cpu = bench.cpu.get((mode, name, way))
+            spent = f"{statistics.median(cpu):8.2f}" if cpu else ""
+            print(f"  {way:22} {statistics.median(values):9.3f} "
+                  f"({min(values):.3f}..{max(values):.3f}) {spent}")
+
+
+def as_json(bench, extra, results):
+    found = {}
+    for (mode, name, way), values in bench.samples.items():
+        entry = {"unit": goals.unit(name), "rounds": values,
+                 "median": statistics.median(values), "min": min(values),
+                 "max": max(values)}
+        cpu = bench.cpu.get((mode, name, way))
+        if cpu:
+            entry["cpu_s_per_gb"] = {"median": statistics.median(cpu),
+                                     "min": min(cpu), "max": max(cpu)}
+        found.setdefault(mode, {}).setdefault(name, {})[way] = entry
+    return {"machine": describe(), "settings": {
+                "seconds": bench.args.seconds, "rounds": bench.args.rounds,
+                "others_percent": bench.args.others,
+                "veth_mtu": 1500, "tun_mtu": 1420},
+            "results": found, "goals": results, "failed": bench.failed,
+            "repeated": bench.repeated, "disturbed": bench.disturbed, **extra}
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("-b", "--build", default=".",
+                   help="folder with tund and bench/pps")
+    p.add_argument("-j", "--json", help="write the numbers there")
+    p.add_argument("--micro", help="JSON of bench/micro to put in with them")
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--seconds", type=int, default=5)
+    p.add_argument("--only", action="append",
+                   help="measures with this in their name; may be repeated")
+    p.add_argument("--without", action="append",
+                   help="leave vtun, openvpn or fastd out")
+    p.add_argument("--others", type=float, default=10,
+                   help="per cent of one CPU that other programs may use")
+    p.add_argument("--no-main", action="store_true",
+                   help="leave the comparison out")
+    p.add_argument("--peers", action="store_true",
+                   help="also many peers, flows and prefixes")
+    p.add_argument("-v", "--verbose", action="store_true")
+    args = p.parse_args()
+    args.build = os.path.abspath(args.build)
+    return args
+
+
+def check(args):
+    if os.geteuid() != 0:
+        sys.exit("net.py: needs root")
+    for tool in ("ip", "ss", "ethtool", "iperf3", "ping"):
+        if shutil.which(tool) is None:
+            sys.exit(f"net.py: {tool} is missing")
+    known = (read("/proc/sys/net/ipv4/tcp_available_congestion_control") or ""
+             ).split()
+    for cc in ("bbr", "cubic"):
+        if cc not in known:
+            run("modprobe", f"tcp_{cc}", check=False)
+    return args
+
+
+def interrupted(signum, frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    args = check(options())
+    signal.signal(signal.SIGTERM, interrupted)
+    net = Namespaces()
+    bench = Bench(args, net)
+    extra = {}
+    folder = tempfile.mkdtemp(prefix="tund-bench.")
+    try:
+        net.create()
+        if not args.no_main:
+            extra |= main_part(bench, folder)
+        if args.peers:
+            peers_part(bench, folder)
+    except KeyboardInterrupt:
+        bench.failed.append("interrupted")
+    finally:
+        net.destroy()
+        shutil.rmtree(folder, ignore_errors=True)
+    if args.micro:
+        extra["micro"] = json.loads(read(args.micro) or "{}").get("micro")
+    table(bench)
+    results = goals.judge(bench.samples, bench.cpu, extra)
+    goals.show(results)
+    for line in bench.failed:
+        print(f"failed: {line}")
+    print(f"\nrepeated because something else used the machine: "
+          f"{bench.repeated}; kept although disturbed: {bench.disturbed}")
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as f:
+            json.dump(as_json(bench, extra, results), f, indent=1)
+    return 1 if bench.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
