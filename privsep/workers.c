@@ -59,7 +59,6 @@ send_table(struct queue *q)
 	    q->proc, MSG_WORKER_PEERS_COMMIT, ifc->generation, NULL, 0, -1);
 }
 
-/* The new worker's table is the newest: it has let go of all others. */
 static void
 workers_on_setup(struct proc *p, void *arg)
 {
@@ -89,7 +88,7 @@ workers_on_setup(struct proc *p, void *arg)
 		    ifc->slots[i].fd[q->number]);
 	send_table(q);
 	proc_send(p, MSG_WORKER_START, 0, NULL, 0, -1);
-	slots_peers_done(ifc, q, ifc->generation);
+	q->generation_sent = ifc->generation;
 	state_changed(d);
 }
 
@@ -98,6 +97,8 @@ workers_on_ready(struct proc *p, void *arg)
 {
 	struct queue *q = arg;
 
+	/* it has thrown away what waited on sockets that are nobody's */
+	slots_peers_done(q->iface, q, q->generation_sent);
 	log_info("%s: tund-worker %u (pid %d) runs", iface_name(q->iface),
 	    q->number, p->pid);
 	events_publish(q->iface->daemon, "worker.started", q->iface,
@@ -135,6 +136,20 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 	return 0;
 }
 
+/* Believed when the descriptor says the same: else all would stop for ever. */
+static int
+worker_on_tun_gone(struct queue *q, struct imsg *m)
+{
+	char name[IFNAMSIZ];
+
+	if (msg_read_empty(m) == -1 || tun_name(q->tun_fd, name) == 0)
+		return -1;
+	/* no use in a new worker before there is a new device */
+	q->iface->gone = true;
+	proc_stop(q->proc);
+	return 0;
+}
+
 static int
 workers_on_message(struct proc *p, struct imsg *m, void *arg)
 {
@@ -151,12 +166,7 @@ workers_on_message(struct proc *p, struct imsg *m, void *arg)
 	case MSG_OFFLOAD_OFF:
 		return worker_on_offload_off(q, m);
 	case MSG_TUN_GONE:
-		if (msg_read_empty(m) == -1)
-			return -1;
-		/* no use in a new one before there is a new device */
-		q->iface->gone = true;
-		proc_stop(p);
-		return 0;
+		return worker_on_tun_gone(q, m);
 	}
 	return -1;
 }

@@ -203,3 +203,14 @@ ingress_drain(struct worker *w, struct peer *p)
 			break;
 	}
 }
+
+void
+ingress_drain_unused(struct worker *w)
+{
+	struct peers *ps = &w->peers;
+	size_t i;
+
+	for (i = 0; i < ps->slots; i++)
+		if (!ps->peer[i].active && ps->peer[i].fd != -1)
+			ingress_drain(w, &ps->peer[i]);
+}

@@ -16,5 +16,7 @@ struct ingress *ingress_new(void);
 bool ingress_run(struct worker *, struct peer *);
 /* Throws away what waits on the socket of a slot that lost its peer. */
 void ingress_drain(struct worker *, struct peer *);
+/* The same for every slot that has none. */
+void ingress_drain_unused(struct worker *);
 
 #endif

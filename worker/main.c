@@ -132,17 +132,20 @@ work(struct worker *w)
 }
 
 static void
-lock_down(const struct msg_worker_config *config)
+lock_down(
+    struct worker *w, const struct msg_worker_config *config, pid_t parent)
 {
 	struct sandbox s = {.uid = config->uid,
 	    .gid = config->gid,
-	    .parent = getppid(),
+	    .parent = parent,
 	    .strict = config->strict == 1,
 	    .nofile = 0,
 	    .seccomp = worker_seccomp};
 	uint32_t applied, missing;
 
 	sandbox_enter(&s, &applied, &missing);
+	/* from here on the parent may use those sockets for other peers */
+	ingress_drain_unused(w);
 	parent_send_ready(applied, missing);
 }
 
@@ -171,6 +174,7 @@ main(void)
 {
 	struct msg_worker_config config;
 	struct event_base *base;
+	pid_t parent = getppid();
 
 	log_init("tund-worker", LOG_LEVEL_INFO);
 	if (fcntl(PARENT_FD, F_GETFD) == -1)
@@ -182,7 +186,7 @@ main(void)
 	base = make_events(&worker);
 	/* one pass: what libevent does once it does here */
 	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	lock_down(&config);
+	lock_down(&worker, &config, parent);
 	log_debug("checksums by %s", csum_name());
 	for (;;) {
 		work(&worker);

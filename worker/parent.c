@@ -116,16 +116,11 @@ worker_on_prefixes(struct context *c, struct imsg *m)
 static int
 worker_on_peers_commit(struct context *c, struct imsg *m)
 {
-	struct peers *ps = &c->w->peers;
-	size_t i;
-
-	if (msg_read_empty(m) == -1 || peers_commit(ps) == -1)
+	if (msg_read_empty(m) == -1 || peers_commit(&c->w->peers) == -1)
 		return -1;
 	if (c->phase != PHASE_RUN)
 		return 0;
-	for (i = 0; i < ps->slots; i++)
-		if (!ps->peer[i].active && ps->peer[i].fd != -1)
-			ingress_drain(c->w, &ps->peer[i]);
+	ingress_drain_unused(c->w);
 	return imsg_send(PARENT_FD, MSG_PEERS_DONE, m->hdr.id, NULL, 0, -1);
 }
 
