@@ -221,3 +221,9 @@ channel_send(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 	channel_die(ch, "cannot be written");
 	return -1;
 }
+
+bool
+channel_is_behind(const struct channel *ch)
+{
+	return !STAILQ_EMPTY(&ch->queue);
+}

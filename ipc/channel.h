@@ -1,6 +1,7 @@
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,5 +34,7 @@ void channel_free(struct channel *);
  */
 int channel_send(struct channel *, uint32_t type, uint32_t id, const void *data,
     size_t len, int fd);
+/* Does something wait that the other side has not taken? */
+bool channel_is_behind(const struct channel *);
 
 #endif

@@ -25,13 +25,17 @@
 
 #define CONTROL_BACKLOG 16
 
-/* A socket that still answers belongs to a daemon that still runs. */
+/*
+ * A socket that still answers belongs to a daemon that still runs; so does one
+ * whose queue is full (EAGAIN), where a blocking connect would wait.
+ */
 static bool
 socket_is_alive(const struct sockaddr_un *sun)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool alive = fd != -1 && connect(fd, (const struct sockaddr *)sun,
-				     sizeof(*sun)) == 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive = fd != -1 && (connect(fd, (const struct sockaddr *)sun,
+				      sizeof(*sun)) == 0 ||
+				     errno == EAGAIN);
 
 	if (fd != -1)
 		close(fd);
@@ -128,6 +132,11 @@ control_send_state(struct daemon *d)
 
 	if (d->control == NULL)
 		return;
+	/* each is a descriptor and its memory: they must not pile up */
+	if (proc_is_behind(d->control)) {
+		d->state_dirty = true;
+		return;
+	}
 	if ((fd = state_memfd(d)) == -1) {
 		log_warn("the state cannot be published");
 		return;

@@ -335,6 +335,12 @@ proc_send(struct proc *p, uint32_t type, uint32_t id, const void *data,
 	return channel_send(p->priv->channel, type, id, data, len, fd);
 }
 
+bool
+proc_is_behind(const struct proc *p)
+{
+	return p->priv->channel != NULL && channel_is_behind(p->priv->channel);
+}
+
 /* "exited with status 1", "killed by signal 9 (Killed)". */
 static void
 describe_end(const struct proc_private *pp, int status, char *buf, size_t len)

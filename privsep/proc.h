@@ -66,6 +66,9 @@ void proc_kill(struct proc *, const char *why);
 int proc_send(struct proc *, uint32_t type, uint32_t id, const void *data,
     size_t len, int fd);
 
+/* Has it not taken what was sent?  What can wait should. */
+bool proc_is_behind(const struct proc *);
+
 /* From SIGCHLD: reaps every child that ended.  How many still live. */
 int proc_reap(void);
 
