@@ -8,6 +8,7 @@
 #include "ipc/counters.h"
 #include "privsep/iface.h"
 #include "privsep/slots.h"
+#include "privsep/state.h"
 
 /*
  * A peer that changes has its new socket before the old one is let go, so
@@ -102,14 +103,20 @@ find_same(const struct conf_interface *c, const struct conf_peer *peer)
 }
 
 static void
-slot_retire(struct iface *ifc, struct slot *s)
+slot_unaim(struct iface *ifc, struct slot *s)
 {
 	size_t q;
 
 	for (q = 0; q < ifc->queue_count; q++)
 		udp_retire(s->fd[q]);
-	s->peer = NULL;
 	s->aimed = false;
+}
+
+static void
+slot_retire(struct iface *ifc, struct slot *s)
+{
+	slot_unaim(ifc, s);
+	s->peer = NULL;
 	/* nobody has it yet who would have to let go */
 	s->state = ifc->generation == 0 ? SLOT_FREE : SLOT_RETIRING;
 }
@@ -127,10 +134,15 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s)
 	    .mark = p->mark,
 	    .device = p->bind_device};
 	size_t q;
+	int saved;
 
 	for (q = 0; q < ifc->queue_count; q++) {
-		if (udp_aim(s->fd[q], &aim) == -1)
+		if (udp_aim(s->fd[q], &aim) == -1) {
+			saved = errno;
+			slot_unaim(ifc, s);
+			errno = saved;
 			return -1;
+		}
 		aim.local.port++;
 		aim.remote.port++;
 	}
@@ -269,6 +281,20 @@ slots_commit(struct iface *ifc, const struct conf_interface *c)
 	}
 }
 
+/*
+ * A socket that listens on every address has one since it was aimed.  It goes
+ * on sending from there when the host has lost it, and nothing arrives.
+ */
+static bool
+slot_lost_address(const struct conf_interface *c, const struct slot *s)
+{
+	const struct endpoint *e = s->family == 4 ? &c->listen4 : &c->listen6;
+	static const struct addr any;
+
+	return memcmp(e->addr.bytes, any.bytes, sizeof(any.bytes)) == 0 &&
+	       !udp_is_local(s->fd[0], s->peer->bind_device);
+}
+
 size_t
 slots_aim(struct iface *ifc, const struct conf_interface *c)
 {
@@ -277,13 +303,23 @@ slots_aim(struct iface *ifc, const struct conf_interface *c)
 
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
+		if (s->state == SLOT_USED && s->aimed &&
+		    slot_lost_address(c, s)) {
+			log_warnx("%s: peer \"%s\": the address that it was "
+				  "reached from is gone",
+			    iface_name(ifc), s->peer->name);
+			slot_unaim(ifc, s);
+			state_changed(ifc->daemon);
+		}
 		if (s->state != SLOT_USED || s->aimed)
 			continue;
-		if (slot_aim(ifc, c, s) == -1)
+		if (slot_aim(ifc, c, s) == -1) {
 			left++;
-		else
-			log_info("%s: peer \"%s\" can be reached now",
-			    iface_name(ifc), s->peer->name);
+			continue;
+		}
+		log_info("%s: peer \"%s\" can be reached now", iface_name(ifc),
+		    s->peer->name);
+		state_changed(ifc->daemon);
 	}
 	return left;
 }

@@ -25,7 +25,10 @@ int slots_prepare(
     struct iface *, struct conf_interface *, char *why, size_t whylen);
 void slots_commit(struct iface *, const struct conf_interface *);
 void slots_abandon(struct iface *, const struct conf_interface *);
-/* Aims what could not be aimed before: how many still cannot. */
+/*
+ * Aims what could not be aimed before, or whose local address is gone: how
+ * many still cannot.
+ */
 size_t slots_aim(struct iface *, const struct conf_interface *);
 /*
  * The worker of a queue has this table of peers.  When all have the newest,

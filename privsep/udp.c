@@ -139,6 +139,29 @@ udp_retire(int fd)
 	return disconnect(fd);
 }
 
+bool
+udp_is_local(int fd, const char *device)
+{
+	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof(ss);
+	bool local;
+	int s;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1 ||
+	    (s = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		return true;
+	if (ss.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&ss)->sin6_port = 0;
+	else
+		((struct sockaddr_in *)&ss)->sin_port = 0;
+	local = setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, device,
+		    (socklen_t)strlen(device)) == -1 ||
+		bind(s, (struct sockaddr *)&ss, len) == 0 ||
+		errno != EADDRNOTAVAIL;
+	close(s);
+	return local;
+}
+
 int
 udp_set_gro(int fd, bool on)
 {

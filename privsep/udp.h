@@ -35,6 +35,11 @@ int udp_open(
  */
 int udp_aim(int fd, const struct udp_aim *);
 int udp_retire(int fd);
+/*
+ * Is the address that connect() chose for the socket still one of this host?
+ * It stays the socket's when it leaves the host.  device: as it was aimed.
+ */
+bool udp_is_local(int fd, const char *device);
 int udp_set_gro(int fd, bool on);
 /* Does this kernel know UDP_SEGMENT, and UDP_GRO? */
 bool udp_has_gso(void);
