@@ -94,21 +94,21 @@ class Load:
         return int(read("/proc/stat").splitlines()[0].split()[8])
 
     def others(self):
-        """Ticks of each process that is not ours, dead children included."""
-        ours = self.ours()
-        ticks = {}
+        """
+        Ticks of all processes that are not ours.  The ticks of one that has
+        ended go to its parent, so that the sum stays right.
+        """
+        ours, ticks = self.ours(), 0
         for pid in pids():
             stat = stat_of(pid)
             if stat and pid not in ours and not stat["kernel"]:
-                ticks[pid] = stat["own"] + stat["dead"]
+                ticks += stat["own"] + stat["dead"]
         return ticks
 
     def share(self):
         """In units of one CPU."""
         took = time.monotonic() - self.start
-        after = self.others()
-        ticks = sum(max(0, n - self.before.get(pid, 0))
-                    for pid, n in after.items())
+        ticks = max(0, self.others() - self.before)
         return (ticks + self.steal() - self.stolen) / TICK / took
 
 

@@ -392,6 +392,8 @@ def interrupted(signum, frame):
 
 def main():
     args = check(options())
+    # also where a shell has it ignored for its background jobs
+    signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
     net = Namespaces()
     bench = Bench(args, net)
@@ -406,6 +408,9 @@ def main():
     except KeyboardInterrupt:
         bench.failed.append("interrupted")
     finally:
+        # to the end, however often Ctrl-C is pressed
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         net.destroy()
         shutil.rmtree(folder, ignore_errors=True)
     if args.micro:

@@ -244,29 +244,34 @@ class Vtun(Tunnel):
     number = 30
     package = "vtun"
 
-    def conf(self, side):
-        """The device must be up before the daemon reads from it."""
-        port = PORTS["vtun"]
-        up = [f'ip "addr add {self.address(side)}/24 dev %%";',
-              f'ip "link set %% mtu {MTU} up";']
-        return "\n".join([
-            f"options {{ port {port}; timeout 30; ip /sbin/ip; }}",
-            "bench {", "passwd bench;", "type tun;", "proto udp;",
-            "device vtun0;", "encrypt no;", "compress no;", "keepalive no;",
-            "stat no;", "multi killold;", "up {", *up, "};", "}", ""])
+    CONF = """
+options { port %d; timeout 30; ip /sbin/ip; }
+bench {
+	passwd bench;
+	type tun;
+	proto udp;
+	device vtun0;
+	encrypt no;
+	compress no;
+	keepalive no;
+	stat no;
+	multi killold;
+}
+""" % PORTS["vtun"]
 
     def start(self):
         # the package makes it at boot alone
         os.makedirs("/var/lock/vtund", exist_ok=True)
-        port = str(PORTS["vtun"])
-        self.daemon("b", "vtund", "-s", "-n", "-f",
-                    self.write("b.conf", self.conf("b")), "-P", port, "-L",
+        # a device that is not up when it begins to read ends the session
+        for side in ("a", "b"):
+            self.net.ip(side, "tuntap", "add", "vtun0", "mode", "tun")
+        self.configure("vtun0")
+        port, conf = str(PORTS["vtun"]), self.write("conf", self.CONF)
+        self.daemon("b", "vtund", "-s", "-n", "-f", conf, "-P", port, "-L",
                     "192.0.2.2")
         time.sleep(0.5)
-        self.daemon("a", "vtund", "-n", "-f",
-                    self.write("a.conf", self.conf("a")), "-P", port, "bench",
+        self.daemon("a", "vtund", "-n", "-f", conf, "-P", port, "bench",
                     "192.0.2.2")
-        self.configure("vtun0")
 
     def processes(self):
         """The server's sessions may have left their parent."""
