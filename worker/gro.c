@@ -17,7 +17,6 @@
 
 static const struct {
 	bool (*candidate)(const uint8_t *, const struct pkt *);
-	bool (*same)(const uint8_t *, const uint8_t *, uint32_t len);
 	bool (*continues)(
 	    const struct gro_item *, const uint8_t *, const struct pkt *);
 	void (*append)(struct gro_item *, const uint8_t *, const struct pkt *);
@@ -25,10 +24,10 @@ static const struct {
 	uint8_t csum_offset;
 	uint8_t gso_type[2]; /* IPv4, IPv6 */
 } transports[2] = {
-    {gro_tcp_candidate, gro_tcp_same, gro_tcp_continues, gro_tcp_append,
-	gro_tcp_finish, 16, {VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
-    {gro_udp_candidate, gro_udp_same, gro_udp_continues, gro_udp_append,
-	gro_udp_finish, 6, {VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
+    {gro_tcp_candidate, gro_tcp_continues, gro_tcp_append, gro_tcp_finish, 16,
+	{VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
+    {gro_udp_candidate, gro_udp_continues, gro_udp_append, gro_udp_finish, 6,
+	{VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
 };
 #define IPV4_DF 0x40
 #define IPV4_RESERVED 0x80
@@ -110,13 +109,14 @@ flow_bucket(const struct gro *g, uint64_t tag)
 }
 
 /*
- * Is the header that of the item's first packet, but for what differs by
+ * Is the IP header that of the item's first packet, but for what differs by
  * packet?  IPv4: length, ID and checksum; IPv6: the length.  Words under a
  * mask in place of one comparison for each field: a burst of one flow takes
  * 6.1 us in place of 6.5.
  */
 static inline bool
-same_header(const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+same_ip_header(
+    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
 {
 	static const uint8_t ipv4[20] = {
 	    [0 ... 1] = 0xff, [6 ... 9] = 0xff, [12 ... 19] = 0xff};
@@ -128,9 +128,7 @@ same_header(const struct gro_item *it, const uint8_t *data, const struct pkt *p)
 	if (p->version == 4 ? !gro_same(a, data, ipv4, sizeof(ipv4))
 			    : !gro_same(a, data, ipv6, sizeof(ipv6)))
 		return false;
-	if (p->extended && memcmp(a + 40, data + 40, p->l4 - 40) != 0)
-		return false;
-	return TRANSPORT(p)->same(a + p->l4, data + p->l4, p->l4_len);
+	return !p->extended || memcmp(a + 40, data + 40, p->l4 - 40) == 0;
 }
 
 /* Rising by one, or, with DF, constant; one pattern for the superpacket. */
@@ -212,7 +210,7 @@ item_takes(
 
 	if (it->closed || !it->candidate || size == 0 || size > it->gso_size ||
 	    p->len != len || it->count == GRO_SEGS_MAX ||
-	    it->total + size > GRO_LEN_MAX || !same_header(it, data, p) ||
+	    it->total + size > GRO_LEN_MAX || !same_ip_header(it, data, p) ||
 	    !id_continues(it, data, p, &rises) ||
 	    !TRANSPORT(p)->continues(it, data, p))
 		return false;

@@ -5,11 +5,10 @@
 
 /*
  * What gro.c asks of the two transports.  For each: may this packet be merged
- * at all, is its header the first packet's but for what differs by packet, does
- * that continue the item, and what of the item does it change.
+ * at all, does it continue the item (offsets and IP header are those of the
+ * first packet already), and what of the item does it change.
  */
 bool gro_tcp_candidate(const uint8_t *, const struct pkt *);
-bool gro_tcp_same(const uint8_t *, const uint8_t *, uint32_t len);
 bool gro_tcp_continues(
     const struct gro_item *, const uint8_t *, const struct pkt *);
 void gro_tcp_start(struct gro_item *);
@@ -18,7 +17,6 @@ void gro_tcp_append(struct gro_item *, const uint8_t *, const struct pkt *);
 void gro_tcp_finish(const struct gro_item *, uint8_t *hdr);
 
 bool gro_udp_candidate(const uint8_t *, const struct pkt *);
-bool gro_udp_same(const uint8_t *, const uint8_t *, uint32_t len);
 bool gro_udp_continues(
     const struct gro_item *, const uint8_t *, const struct pkt *);
 void gro_udp_append(struct gro_item *, const uint8_t *, const struct pkt *);

@@ -25,28 +25,24 @@ gro_tcp_candidate(const uint8_t *data, const struct pkt *p)
 	       gro_payload(p) > 0 && pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
 }
 
-/* All but sequence number, PSH and checksum. */
+/*
+ * The header is the first packet's in all but sequence number, PSH and
+ * checksum, and those are what a candidate's and the next one's would be.
+ */
 bool
-gro_tcp_same(const uint8_t *a, const uint8_t *b, uint32_t len)
+gro_tcp_continues(
+    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
 {
 	static const uint8_t mask[60] = {[0 ... 3] = 0xff,
 	    [8 ... 12] = 0xff,
 	    [TCP_FLAGS] = (uint8_t)~TCP_FLAG_PSH,
 	    [14 ... 15] = 0xff,
 	    [18 ... 59] = 0xff};
-
-	return gro_same(a, b, mask, len);
-}
-
-/* With a header that is the same: what would also make a candidate of it. */
-bool
-gro_tcp_continues(
-    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
-{
 	const uint8_t *tcp = data + p->l4;
 
 	return pkt_be32(tcp + TCP_SEQ) == it->next_seq &&
-	       pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
+	       pkt_load16(tcp + TCP_CHECKSUM) != 0xffff &&
+	       gro_same(it->data + p->l4, tcp, mask, p->l4_len);
 }
 
 void

@@ -14,21 +14,13 @@ gro_udp_candidate(const uint8_t *data, const struct pkt *p)
 	       pkt_be16(udp + UDP_LENGTH) == p->len - p->l4;
 }
 
-/* The ports alone. */
-bool
-gro_udp_same(const uint8_t *a, const uint8_t *b, uint32_t len)
-{
-	(void)len;
-	return pkt_load32(a) == pkt_load32(b);
-}
-
 /* Datagrams have no order of their own: being next is enough. */
 bool
 gro_udp_continues(
     const struct gro_item *it, const uint8_t *data, const struct pkt *p)
 {
-	(void)it;
-	return gro_udp_candidate(data, p);
+	return pkt_load32(it->data + p->l4) == pkt_load32(data + p->l4) &&
+	       gro_udp_candidate(data, p);
 }
 
 void
