@@ -32,6 +32,7 @@
 static struct worker worker;
 static size_t ready[LIMIT_SLOTS]; /* slots that may have more to read */
 static size_t ready_count;
+static bool locked_down;
 
 static void
 log_to_parent(enum log_level level, const char *text)
@@ -52,7 +53,9 @@ worker_on_channel(int fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	parent_readable(arg);
+	/* a reload may have come meanwhile: after MSG_READY it is answered */
+	if (locked_down)
+		parent_readable(arg);
 }
 
 static void
@@ -147,6 +150,7 @@ lock_down(
 	/* from here on the parent may use those sockets for other peers */
 	ingress_drain_unused(w);
 	parent_send_ready(applied, missing);
+	locked_down = true;
 }
 
 static void
