@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 
-from machine import cpu_seconds, descendants, run, stat_of
+from machine import cpu_seconds, descendants, read, run, stat_of
 
 MTU = 1420
 # On the veth; the second half of the port numbers is as good as any.
@@ -48,9 +48,8 @@ class Tunnel:
             if "mtu" in self.net.ip(side, "link", "show", device, check=False):
                 return
             time.sleep(0.1)
-        log = os.path.join(self.folder, f"{self.name}-{side}.log")
-        text = open(log, encoding="utf-8").read() if os.path.exists(log) else ""
-        raise RuntimeError(f"{self.name}: {device} did not come: {text[-400:]}")
+        log = read(os.path.join(self.folder, f"{self.name}-{side}.log")) or ""
+        raise RuntimeError(f"{self.name}: no {device}: {log[-400:]}")
 
     def configure(self, device, addresses=True):
         """Addresses, MTU and queue length: the same for everyone."""
@@ -204,7 +203,8 @@ class TundPeers(Tund):
             prefixes = [f"{self.inner_of(other, i)}.0.0/16"]
             if i == 0:
                 prefixes.append(f"{self.address(other)}/32")
-                prefixes += [f"11.{n >> 8}.{n & 255}.{0 if side == 'a' else 128}/25"
+                half = 0 if side == "a" else 128
+                prefixes += [f"11.{n >> 8}.{n & 255}.{half}/25"
                              for n in range(self.prefixes)]
             found.append((f"p{i}", self.outer_of(other, i), prefixes))
         return found
