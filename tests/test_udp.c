@@ -33,6 +33,18 @@ static const struct family {
 };
 static const struct family *f;
 
+/*
+ * A work queue of the kernel makes the route to an IPv6 address of ours; what
+ * is sent to it before that is lost.
+ */
+static void
+await(const char *addr)
+{
+	nets_run("for i in $(seq 250); do ip -6 route show table local | "
+		 "grep -q '^local %s ' && exit 0; sleep 0.02; done; exit 1",
+	    addr);
+}
+
 static int
 setup(void **state)
 {
@@ -40,6 +52,9 @@ setup(void **state)
 	nets_enter();
 	for (int i = 1; i <= 3; i++)
 		nets_run("ip address add fd07::%d/128 dev lo nodad", i);
+	await("fd07::1");
+	await("fd07::2");
+	await("fd07::3");
 	return 0;
 }
 
@@ -551,6 +566,7 @@ a_link_local_peer_has_its_scope(void **state)
 
 	(void)state;
 	add_link("fe80::7/64");
+	await("fe80::7");
 	at.remote.scope = nets_index("d0");
 	len = endpoint_to_sockaddr(&at.remote, &ss);
 	assert_int_equal(bind(a, (struct sockaddr *)&ss, len), 0);
