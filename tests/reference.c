@@ -67,6 +67,8 @@ parse_ipv6(const uint8_t *p, size_t len, struct ref_layout *l)
 			l->chain = false;
 			return NULL;
 		}
+		if (l->proto == IPPROTO_ROUTING && p[l->l4 + 3] != 0)
+			l->routed = true;
 		l->proto = p[l->l4];
 		l->l4 += 8 + 8 * (size_t)p[l->l4 + 1];
 	}
@@ -213,10 +215,28 @@ type_agrees(uint8_t gso, const struct ref_layout *l)
 	}
 }
 
+/*
+ * RFC 8200, section 8.1: the pseudo-header holds the final destination.  With
+ * segments left only the partial sum of the whole packet knows it: without
+ * that packet's length and with the segment's it is the segment's.
+ */
+static void
+checksum_routed(
+    uint8_t *p, const struct ref_layout *l, size_t len, uint16_t partial)
+{
+	size_t field = l->l4 + field_of(l->proto);
+
+	partial = ref_add(partial, (uint16_t) ~(l->total - l->l4));
+	put16(p + field, ref_add(partial, (uint16_t)(len - l->l4)));
+	complete(p, len, l->l4, field);
+	if (l->proto == IPPROTO_UDP)
+		udp_zero(p, field);
+}
+
 /* Segment n of those that begin at offset at of the payload. */
 static void
 cut_segment(const uint8_t *p, const struct ref_layout *l, size_t n, size_t at,
-    size_t bytes, struct list *out)
+    size_t bytes, bool partial, struct list *out)
 {
 	uint8_t seg[PACKET_MAX];
 	size_t len = l->payload + bytes;
@@ -239,18 +259,23 @@ cut_segment(const uint8_t *p, const struct ref_layout *l, size_t n, size_t at,
 			seg[l->l4 + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	} else
 		put16(seg + l->l4 + 4, (uint16_t)(len - l->l4));
-	checksum_afresh(seg, l, len);
+	if (l->routed && partial)
+		checksum_routed(
+		    seg, l, len, get16(p + l->l4 + field_of(l->proto)));
+	else
+		checksum_afresh(seg, l, len);
 	list_add(out, seg, len);
 }
 
 static void
-cut(const uint8_t *p, const struct ref_layout *l, size_t size, struct list *out)
+cut(const uint8_t *p, const struct ref_layout *l, size_t size, bool partial,
+    struct list *out)
 {
 	size_t all = l->total - l->payload, n = 0;
 
 	for (size_t at = 0; at < all; at += size)
-		cut_segment(
-		    p, l, n++, at, all - at < size ? all - at : size, out);
+		cut_segment(p, l, n++, at, all - at < size ? all - at : size,
+		    partial, out);
 }
 
 /* What the virtio_net_hdr says and what the packet is do agree. */
@@ -278,7 +303,8 @@ split_packet(
 	if ((v->gso_type & 0x7f) != GSO_NONE && l.total != len)
 		return "length";
 	if (may_cut(&l, v)) {
-		cut(p, &l, v->gso_size, out);
+		cut(p, &l, v->gso_size, (v->flags & VNET_F_NEEDS_CSUM) != 0,
+		    out);
 		return NULL;
 	}
 	why = finish_one(p, &l, v);
