@@ -37,9 +37,12 @@ struct egress {
 struct egress *
 egress_new(void)
 {
-	/* zeroed, and on a page: the batch wants its cache lines whole */
+	/*
+	 * Zeroed, and on a page: the batch wants its cache lines whole.  All
+	 * of it is taken now, so that the process never grows.
+	 */
 	void *p = mmap(NULL, sizeof(struct egress), PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }

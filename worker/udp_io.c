@@ -150,7 +150,8 @@ udp_rx_init(struct udp_rx *rx)
 	size_t i;
 
 	rx->buffers = mmap(NULL, (size_t)UDP_RX_MESSAGES * UDP_RX_SIZE,
-	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+	    -1, 0);
 	if (rx->buffers == MAP_FAILED)
 		return -1;
 	for (i = 0; i < UDP_RX_MESSAGES; i++) {
