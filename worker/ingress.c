@@ -15,12 +15,14 @@
  */
 /*
  * Runs that UDP_GRO made fill their buffers: four of them stay in the L2
- * cache.  Single datagrams do not: there more of them save system calls.
+ * cache.  Single datagrams do not: there more of them save system calls.  Runs
+ * of small packets would make a batch of thousands while the tun waits.
  */
 #define INGRESS_DEPTH_RUNS 4
 #define INGRESS_DEPTH_SINGLE UDP_RX_MESSAGES
 #define DRAIN_TURNS_MAX 1024
 #define INGRESS_RUN_BYTES 8192 /* an average message above is a run */
+#define INGRESS_RUN_PACKETS 4  /* so is one of more packets */
 
 struct ingress {
 	struct udp_rx rx;
@@ -161,6 +163,7 @@ ingress_run(struct worker *w, struct peer *p)
 {
 	struct ingress *in = w->ingress;
 	size_t i, n, depth = w->vnet_hdr ? in->depth : 1, bytes = 0;
+	size_t packets = 0;
 	struct udp_message m;
 
 	if (!p->active) {
@@ -173,11 +176,13 @@ ingress_run(struct worker *w, struct peer *p)
 	for (i = 0; i < n; i++) {
 		m = udp_message(w, p, &in->rx, i);
 		bytes += m.len;
+		packets += m.size > 0 ? howmany(m.len, m.size) : 1;
 		ingress_message(w, in, p, &m);
 	}
 	ingress_flush(w, in);
 	if (n > 0)
-		in->depth = bytes / n > INGRESS_RUN_BYTES
+		in->depth = bytes / n > INGRESS_RUN_BYTES ||
+				    packets / n > INGRESS_RUN_PACKETS
 				? INGRESS_DEPTH_RUNS
 				: INGRESS_DEPTH_SINGLE;
 	return n == depth;
