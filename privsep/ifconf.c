@@ -143,6 +143,9 @@ add_route(struct iface *ifc, const struct prefix *p)
 
 	if (netlink_add_route(nl, ifc->ifindex, p) == 0)
 		return 0;
+	/* somebody set it down: ifconf_restore adds them when it is up again */
+	if (errno == ENETDOWN && ifc->link != NULL)
+		return 0;
 	if (errno != EEXIST)
 		return -1;
 	if (is_moving(ifc, p))
