@@ -336,8 +336,7 @@ control_on_message(struct proc *p, struct imsg *m, void *arg)
 static void
 control_on_exited(struct proc *p, const char *why, void *arg)
 {
-	(void)p;
-	(void)why;
+	daemon_child_ended(arg, p, why);
 	state_changed(arg);
 }
 

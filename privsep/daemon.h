@@ -47,7 +47,15 @@ struct daemon {
 	struct proc *control;
 	uint64_t seq;	  /* of the last event */
 	bool state_dirty; /* to be published when the loop comes round */
+	bool proven;	  /* every child was running at once */
+	bool failed; /* a child could not be started: the end, with status 1 */
 	bool stopping;
 };
+
+/*
+ * A child ended.  One that falls again and again before everything ran once
+ * will not do better later: the daemon ends.
+ */
+void daemon_child_ended(struct daemon *, const struct proc *, const char *why);
 
 #endif

@@ -31,6 +31,7 @@
 #include "privsep/state.h"
 
 #define MACROS_MAX 64
+#define FALLS_AT_START 3 /* of one child, before all ran once */
 #define EMPTY_ROOT TUND_RUNTIMEDIR "/empty"
 
 struct options {
@@ -239,6 +240,34 @@ watch_signals(struct daemon *d)
 	watch(event_new(d->base, -1, EV_PERSIST, on_second, d), &second);
 }
 
+void
+daemon_child_ended(struct daemon *d, const struct proc *p, const char *why)
+{
+	if (d->proven || d->stopping || p->restarts + 1 < FALLS_AT_START)
+		return;
+	log_warnx("%s cannot be started: it %s; what it said before tells "
+		  "why",
+	    process_name(p->kind), why);
+	d->failed = d->stopping = true;
+	event_base_loopbreak(d->base);
+}
+
+static bool
+all_running(const struct daemon *d)
+{
+	const struct iface *ifc;
+	size_t i;
+
+	if (d->control->state != PROC_RUNNING)
+		return false;
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		for (i = 0; i < ifc->queue_count; i++)
+			if (ifc->queue[i].proc == NULL ||
+			    ifc->queue[i].proc->state != PROC_RUNNING)
+				return false;
+	return true;
+}
+
 static void
 run(struct daemon *d)
 {
@@ -261,6 +290,7 @@ run(struct daemon *d)
 			fatalx("no memory for a worker");
 	log_info("tund %s runs with %s", PACKAGE_VERSION, d->conf_path);
 	while (!d->stopping) {
+		d->proven = d->proven || all_running(d);
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty) {
 			d->state_dirty = false;
@@ -345,5 +375,5 @@ main(int argc, char **argv)
 	}
 	run(&d);
 	end(&d);
-	return 0;
+	return d.failed ? 1 : 0;
 }

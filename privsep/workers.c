@@ -176,6 +176,7 @@ workers_on_exited(struct proc *p, const char *why, void *arg)
 {
 	struct queue *q = arg;
 
+	daemon_child_ended(q->iface->daemon, p, why);
 	events_publish(q->iface->daemon, "worker.exited", q->iface,
 	    json_pack("{s:i, s:i, s:s}", "queue", (int)q->number, "pid",
 		(int)p->pid, "reason", why));
