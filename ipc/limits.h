@@ -14,6 +14,6 @@
 #define LIMIT_REQUEST 65536	      /* bytes of one client request */
 #define MTU_MIN 68
 #define MTU_MAX 65535
-#define BATCH_PACKETS 128 /* with a virtio_net_hdr; 1 without */
+#define BATCH_PACKETS 256 /* with a virtio_net_hdr; 1 without */
 
 #endif

@@ -19,7 +19,7 @@
  */
 #define GRO_SEGS_MAX 64	  /* of one superpacket; more is EINVAL for UDP */
 #define GRO_LEN_MAX 65535 /* bytes of one superpacket with its headers */
-#define GRO_BUCKETS 512	  /* a power of two, four times the packets */
+#define GRO_BUCKETS 1024  /* a power of two, four times the packets */
 #define GRO_HDR_MAX 256	  /* longer headers are not merged */
 #define GRO_NONE 0xffff
 
