@@ -259,7 +259,9 @@ layer_rlimits(const struct sandbox *s)
 	if (setrlimit(RLIMIT_NPROC, &none) == -1 ||
 	    setrlimit(RLIMIT_CORE, &none) == -1 ||
 	    setrlimit(RLIMIT_MEMLOCK, &none) == -1 ||
-	    setrlimit(RLIMIT_MSGQUEUE, &none) == -1)
+	    setrlimit(RLIMIT_MSGQUEUE, &none) == -1 ||
+	    setrlimit(RLIMIT_RTPRIO, &none) == -1 ||
+	    setrlimit(RLIMIT_NICE, &none) == -1)
 		return -1;
 	/* Standard error is /dev/null or a terminal, never a file to grow. */
 	if (setrlimit(RLIMIT_FSIZE, &none) == -1)

@@ -62,6 +62,13 @@ enum offload {
 /* "tso-tx", "uso-tx", "tso-rx", "uso-rx", "udp-gso", "udp-gro" */
 const char *offload_name(enum offload);
 
+/* How the kernel shall schedule the workers, sched(7). */
+enum sched_policy {
+	SCHED_POLICY_BATCH, /* SCHED_BATCH: few wake-ups, large batches */
+	SCHED_POLICY_RR,    /* SCHED_RR, priority 1: at once */
+	SCHED_POLICY_COUNT
+};
+
 struct msg_worker_config {
 	uint32_t queue;
 	uint32_t vnet_hdr;     /* 1: frames carry a virtio_net_hdr */
@@ -71,7 +78,8 @@ struct msg_worker_config {
 	uint32_t uid;	       /* what to become */
 	uint32_t gid;
 	uint32_t log_level;
-	uint32_t strict; /* 1: every sandbox layer or none */
+	uint32_t strict;       /* 1: every sandbox layer or none */
+	uint32_t sched_policy; /* enum sched_policy */
 	char interface[IFNAMSIZ];
 };
 

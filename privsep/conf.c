@@ -72,6 +72,7 @@ conf_interface_equal(
 	       a->gso_max_segs == b->gso_max_segs && a->queues == b->queues &&
 	       a->max_peers == b->max_peers &&
 	       a->socket_buffer == b->socket_buffer &&
+	       a->sched_policy == b->sched_policy &&
 	       a->offloads == b->offloads && a->routes == b->routes &&
 	       prefixes_equal(&a->addresses, &b->addresses) &&
 	       endpoint_equal(&a->listen4, &b->listen4) &&

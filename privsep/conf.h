@@ -59,7 +59,8 @@ struct conf_interface {
 	uint32_t mtu;	/* 0: from the egress route */
 	uint32_t txqueuelen;
 	uint32_t gso_max_segs;
-	uint32_t queues; /* workers */
+	uint32_t queues;       /* workers */
+	uint32_t sched_policy; /* enum sched_policy (ipc/msg.h) */
 	uint32_t max_peers;
 	uint32_t socket_buffer; /* bytes, each way */
 	uint32_t offloads;	/* OFFLOAD_BIT()s asked for (ipc/msg.h) */

@@ -42,6 +42,7 @@ static const char *const setting_names[SETTING_COUNT] = {
     [SETTING_OFFLOAD] = "offload",
     [SETTING_ROUTES] = "routes",
     [SETTING_SOCKET_BUFFER] = "socket-buffer",
+    [SETTING_SCHED_POLICY] = "sched-policy",
     [SETTING_LISTEN4] = "listen on an IPv4 address",
     [SETTING_LISTEN6] = "listen on an IPv6 address",
     [SETTING_MARK] = "mark",
@@ -352,6 +353,14 @@ build_socket_buffer(
 	if (build_once(b, where, SETTING_SOCKET_BUFFER))
 		conf_value_size(&v, SOCKET_BUFFER_MIN, SOCKET_BUFFER_MAX,
 		    &b->interface->conf->socket_buffer);
+}
+
+void
+build_sched_policy(
+    struct conf_build *b, struct conf_where where, uint32_t policy)
+{
+	if (build_once(b, where, SETTING_SCHED_POLICY))
+		b->interface->conf->sched_policy = policy;
 }
 
 void

@@ -28,6 +28,7 @@ enum conf_setting {
 	SETTING_OFFLOAD,
 	SETTING_ROUTES,
 	SETTING_SOCKET_BUFFER,
+	SETTING_SCHED_POLICY,
 	SETTING_LISTEN4,
 	SETTING_LISTEN6,
 	SETTING_MARK, /* of an interface or a peer */
@@ -68,6 +69,8 @@ void build_number(
 void build_mtu(struct conf_build *, struct conf_where, const char *);
 void build_address(struct conf_build *, struct conf_where, const char *);
 void build_socket_buffer(struct conf_build *, struct conf_where, const char *);
+void build_sched_policy(
+    struct conf_build *, struct conf_where, uint32_t policy);
 /* vnet-header, routes. */
 void build_switch(
     struct conf_build *, struct conf_where, enum conf_setting, bool on);

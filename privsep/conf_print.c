@@ -151,6 +151,8 @@ print_interface(const struct conf_interface *i, FILE *f)
 	print_device(i, f);
 	print_link(i, f);
 	fprintf(f, "\tqueues %" PRIu32 "\n", i->queues);
+	fprintf(f, "\tsched-policy %s\n",
+	    i->sched_policy == SCHED_POLICY_RR ? "rr" : "batch");
 	print_offloads(i, f);
 	print_sockets(i, f);
 	TAILQ_FOREACH (p, &i->peers, entry)

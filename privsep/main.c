@@ -120,11 +120,16 @@ find_user(const char *name, uid_t *uid, gid_t *gid)
 	*gid = pw->pw_gid;
 }
 
-/* Each peer is a socket, each worker holds them all. */
+/*
+ * Each peer is a socket, each worker holds them all.  A worker may ask for the
+ * lowest real-time priority (sched-policy rr) before it gives up this right.
+ */
 static void
 raise_limits(void)
 {
-	struct rlimit r;
+	struct rlimit r = {1, 1};
+
+	setrlimit(RLIMIT_RTPRIO, &r);
 
 	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
 		fatal("getrlimit");
@@ -268,6 +273,24 @@ all_running(const struct daemon *d)
 	return true;
 }
 
+/*
+ * Workers get a real-time priority by RLIMIT_RTPRIO.  Root in a container may
+ * be unable to raise it: then, if any interface asks, by CAP_SYS_NICE.
+ */
+static bool
+needs_nice(const struct daemon *d)
+{
+	const struct iface *ifc;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_RTPRIO, &r) == 0 && r.rlim_max > 0)
+		return false;
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		if (ifc->conf->sched_policy == SCHED_POLICY_RR)
+			return true;
+	return false;
+}
+
 static void
 run(struct daemon *d)
 {
@@ -279,7 +302,7 @@ run(struct daemon *d)
 	d->links = link_monitor_open(d->base, links_on_change, d);
 	if (d->links == NULL)
 		fatal("rtnetlink cannot be watched");
-	if (privilege_drop() == -1)
+	if (privilege_drop(needs_nice(d)) == -1)
 		fatal("capabilities cannot be dropped");
 	if (privsep_seccomp() == -1)
 		fatal("the system call filter cannot be loaded");

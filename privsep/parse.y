@@ -25,6 +25,7 @@ struct parser;
 #include <string.h>
 
 #include "common/log.h"
+#include "ipc/msg.h"
 #include "privsep/conf_lex.h"
 
 /* A statement is where its first word is. */
@@ -87,6 +88,9 @@ static const char *join(struct parser *, const char *, const char *);
 %token MARK "mark"
 %token BIND_DEVICE "bind-device"
 %token SOCKET_BUFFER "socket-buffer"
+%token SCHED_POLICY "sched-policy"
+%token BATCH "batch"
+%token RR "rr"
 %token ENDPOINT "endpoint"
 %token ALLOW "allow"
 %token <text> WORD "value"
@@ -163,6 +167,12 @@ setting:
 	| OFFLOAD '{' { build_offload_begin(p->build, @1); } lines offloads '}'
 	| LISTEN UDP ON WORD PORT WORD { build_listen(p->build, @1, $4, $6); }
 	| SOCKET_BUFFER WORD { build_socket_buffer(p->build, @1, $2); }
+	| SCHED_POLICY BATCH {
+		build_sched_policy(p->build, @1, SCHED_POLICY_BATCH);
+	}
+	| SCHED_POLICY RR {
+		build_sched_policy(p->build, @1, SCHED_POLICY_RR);
+	}
 	;
 
 monitored:
@@ -242,6 +252,7 @@ static const struct keyword {
     {"address", ADDRESS, "an interface"},
     {"adopt", ADOPT, NULL},
     {"allow", ALLOW, "a peer"},
+    {"batch", BATCH, NULL},
     {"bind-device", BIND_DEVICE, "an interface or a peer"},
     {"control", CONTROL, ""},
     {"control-user", CONTROL_USER, ""},
@@ -265,7 +276,9 @@ static const struct keyword {
     {"read-only", READ_ONLY, NULL},
     {"relaxed", RELAXED, NULL},
     {"routes", ROUTES, "an interface"},
+    {"rr", RR, NULL},
     {"sandbox", SANDBOX, ""},
+    {"sched-policy", SCHED_POLICY, "an interface"},
     {"socket-buffer", SOCKET_BUFFER, "an interface"},
     {"strict", STRICT, NULL},
     {"txqueuelen", TXQUEUELEN, "an interface"},

@@ -2,7 +2,6 @@
 #include <sys/syscall.h>
 
 #include <linux/capability.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -32,7 +31,7 @@ is_kept(int cap)
 }
 
 int
-privilege_drop(void)
+privilege_drop(bool nice)
 {
 	struct __user_cap_header_struct head = {
 	    .version = _LINUX_CAPABILITY_VERSION_3};
@@ -40,7 +39,7 @@ privilege_drop(void)
 	int cap;
 
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
-		if (is_kept(cap))
+		if (is_kept(cap) || (nice && cap == CAP_SYS_NICE))
 			data[cap / 32].permitted |= 1u << (cap % 32);
 		else if (prctl(PR_CAPBSET_DROP, cap) == -1)
 			return -1;

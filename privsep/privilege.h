@@ -1,10 +1,13 @@
 #ifndef PRIVSEP_PRIVILEGE_H
 #define PRIVSEP_PRIVILEGE_H
 
+#include <stdbool.h>
+
 /*
  * Keeps of root's capabilities those that the parent's jobs need, for itself
- * and for what its children start with.  0, or -1 with errno.
+ * and for what its children start with; CAP_SYS_NICE only if nice is true.
+ * 0, or -1 with errno.
  */
-int privilege_drop(void);
+int privilege_drop(bool nice);
 
 #endif

@@ -75,7 +75,8 @@ workers_on_setup(struct proc *p, void *arg)
 	    .uid = d->uid,
 	    .gid = d->gid,
 	    .log_level = d->log_level[PROCESS_WORKER],
-	    .strict = d->conf->sandbox_strict};
+	    .strict = d->conf->sandbox_strict,
+	    .sched_policy = ifc->conf->sched_policy};
 	uint32_t i;
 
 	q->prefix_room = c.max_prefixes;

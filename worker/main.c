@@ -174,19 +174,37 @@ lock_down(
 	locked_down = true;
 }
 
+/*
+ * SCHED_BATCH: fewer wake-up preemptions, free, +13 % with cubic (measured).
+ * SCHED_RR runs as soon as there is a packet: a ping beside a TCP stream that
+ * fills the tunnel takes 0.5 ms where it took 6 (p99, two CPUs for all), for
+ * more wake-ups.  It needs the RLIMIT_RTPRIO that the parent raised.
+ */
 static void
-prepare(struct worker *w)
+set_policy(uint32_t policy)
 {
-	struct sched_param param = {.sched_priority = 0};
+	struct sched_param normal = {.sched_priority = 0};
+	struct sched_param first = {.sched_priority = 1};
 
+	if (policy == SCHED_POLICY_RR) {
+		if (sched_setscheduler(0, SCHED_RR, &first) == 0)
+			return;
+		log_warn("sched-policy rr is not permitted, batch is used; "
+			 "give tund LimitRTPRIO=1 and RestrictRealtime=no");
+	}
+	if (sched_setscheduler(0, SCHED_BATCH, &normal) == -1)
+		log_warn("SCHED_BATCH");
+}
+
+static void
+prepare(struct worker *w, const struct msg_worker_config *config)
+{
 	csum_init();
 	w->egress = egress_new();
 	w->ingress = ingress_new();
 	if (w->egress == NULL || w->ingress == NULL)
 		fatalx("no memory for the packet buffers");
-	/* fewer wake-up preemptions: free, +13 % with cubic (measured) */
-	if (sched_setscheduler(0, SCHED_BATCH, &param) == -1)
-		log_warn("SCHED_BATCH");
+	set_policy(config->sched_policy);
 	if (fcntl(PARENT_FD, F_SETFL, O_NONBLOCK) == -1)
 		fatal("the channel");
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
@@ -207,7 +225,7 @@ main(void)
 	signal(SIGPIPE, SIG_IGN);
 	log_set_sink(log_to_parent);
 	parent_setup(&worker, &config);
-	prepare(&worker);
+	prepare(&worker, &config);
 	base = make_events(&worker);
 	/* one pass: what libevent does once it does here */
 	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
