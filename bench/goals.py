@@ -86,9 +86,10 @@ def latency(j):
     best = j.best(ON, "ping idle", FOREIGN, min)
     if mine is not None and best:
         j.add("ping idle: to the fastest of others", mine / best, 1.0, False)
-    for cc in ("bbr", "cubic"):
-        j.add(f"ping p99 under tcp {cc}, ms",
-              j.median(ON, f"ping p99 under tcp {cc}", "tund"), 2, False)
+    for way in ("tund", "tund rr"):
+        for cc in ("bbr", "cubic"):
+            j.add(f"ping p99 under tcp {cc}, {way}, ms",
+                  j.median(ON, f"ping p99 under tcp {cc}", way), 2, False)
 
 
 def cost(j, extra):
@@ -125,6 +126,15 @@ def scaling(j):
                 (name, "10000 prefixes"), (name, "1 prefixes"), 0.95)
 
 
+def queues(j):
+    for cc in ("bbr", "cubic"):
+        name = f"tcp {cc} 8 streams"
+        j.ratio(f"2 queues to 1, {name}, generators beside", "queues",
+                (name, "2 queues"), (name, "1 queue"), 0.9)
+    j.ratio("2 queues to 1, egress alone", "queues",
+            ("egress alone", "2 queues"), ("egress alone", "1 queue"), 1.5)
+
+
 def judge(samples, cpu, extra):
     j = Judge(samples, cpu)
     throughput(j)
@@ -133,6 +143,7 @@ def judge(samples, cpu, extra):
     cost(j, extra)
     versions(j)
     scaling(j)
+    queues(j)
     micro = extra.get("micro") or []
     for row in micro:
         if "goal" in row:

@@ -19,7 +19,8 @@ import time
 
 import goals
 from machine import Load, Namespaces, describe, read, resident_kib, run
-from tunnels import FOREIGN, Tund, Tund6, TundPeers, Veth, Vxlan, install
+from tunnels import (FOREIGN, Tund, Tund6, TundPeers, TundQueues, TundRr,
+                     TundSink, Veth, Vxlan, install)
 
 IPERF_PORT = 5201
 PPS_PORT = 5300
@@ -120,6 +121,49 @@ class Bench:
     def small(self, way):
         return self.pps(way, "-l", "64")
 
+    def received(self):
+        """Bytes that host b's end of the veth has seen."""
+        for line in read(f"/proc/{self.sleeper.pid}/net/dev").splitlines():
+            if line.strip().startswith("v0:"):
+                return int(line.split(":")[1].split()[0])
+        raise RuntimeError("no v0")
+
+    def drain_once(self, workers):
+        """
+        The queues are filled while the workers are stopped; then these have
+        the CPUs to themselves.  Bytes that left, and the seconds they took.
+        """
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            run(*self.net.enter("a"),
+                os.path.join(self.args.build, "bench", "pps"), "-g", "-l",
+                "1200", "-f", "1024", "-t", "0.4", "send", "10.128.0.1",
+                str(PPS_PORT))
+            before = self.received()
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        start = last = time.monotonic()
+        now = seen = before
+        while time.monotonic() - last < 0.1:
+            time.sleep(0.001)
+            if (now := self.received()) != seen:
+                seen, last = now, time.monotonic()
+        return now - before, last - start
+
+    def drain(self, way):
+        workers = way.tunnel.workers()
+        if not hasattr(self, "sleeper"):
+            self.sleeper = self.net.spawn("b", "sleep", "infinity")
+            time.sleep(0.2)
+        each, total = [], 0
+        for _ in range(9):
+            moved, took = self.drain_once(workers)
+            each.append(moved * 8 / took / 1e9)
+            total += moved
+        return statistics.median(each), total / 1e9
+
     def ping(self, way, seconds):
         out = run(*self.net.enter("a"), "ping", "-i", str(PING_INTERVAL), "-w",
                   str(max(1, round(seconds))), way.to("b"),
@@ -198,7 +242,8 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def tcp_measures(bench, all_ways, streams=(1, 4)):
+def tcp_measures(bench, all_ways, near, streams=(1, 4)):
+    """Slow tunnels are compared by one stream in one direction."""
     found = []
     for cc in ("bbr", "cubic"):
         for n in streams:
@@ -206,7 +251,8 @@ def tcp_measures(bench, all_ways, streams=(1, 4)):
                 name = (f"tcp {cc} {n} stream{'s' if n > 1 else ''} "
                         f"{'b-a' if reverse else 'a-b'}")
                 found.append((name, lambda way, c=cc, k=n, r=reverse:
-                              bench.tcp(way, c, k, r), all_ways))
+                              bench.tcp(way, c, k, r),
+                              near if reverse or n > 1 else all_ways))
     return found
 
 
@@ -238,19 +284,25 @@ def main_part(bench, folder):
     gone = {package for package, why in missing}
     foreign = [t for t in foreign if t.package not in gone]
     tund, tund6 = Tund(net, folder, args.build), Tund6(net, folder, args.build)
+    first = TundRr(net, folder, args.build)
     up = start_all(bench, [Veth(net, folder), Vxlan(net, folder), tund, tund6,
-                           *foreign])
-    ways = [Way(t) for t in up if t is not tund6]
-    tunnels = [w for w in ways if w.name != "veth"]
+                           first, *foreign])
+    ways = [Way(t) for t in up if t not in (tund6, first)]
+    near = [w for w in ways if w.name in ("veth", "vxlan", "tund")]
+    tunnels = [w for w in ways if w.name != "veth"] + [Way(first)]
     inner = [Way(tund), Way(tund, 6, "tund 6 in 4"), Way(tund6, 4,
              "tund 4 in 6"), Way(tund6, 6, "tund 6 in 6")]
     bench.workers = tund.workers()
     bench.look_at_memory()
     net.offloads(True)
     bench.rounds("offloads on", [
-        *tcp_measures(bench, ways),
-        ("udp 1200 B in runs", bench.udp, ways),
-        ("udp 1200 B one by one", bench.udp_plain, ways),
+        *tcp_measures(bench, ways, near),
+        ("sched-policy rr, tcp bbr", lambda way: bench.tcp(way, "bbr"),
+         [Way(first)]),
+        ("sched-policy rr, tcp cubic", lambda way: bench.tcp(way, "cubic"),
+         [Way(first)]),
+        ("udp 1200 B in runs", bench.udp, near),
+        ("udp 1200 B one by one", bench.udp_plain, near),
         ("udp 64 B", bench.small, ways),
         ("ping idle", bench.ping_idle, ways),
         ("ping p99 under tcp bbr",
@@ -262,9 +314,9 @@ def main_part(bench, folder):
         ("ip versions, udp 64 B", bench.small, inner)])
     net.offloads(False)
     bench.rounds("offloads off", [
-        *tcp_measures(bench, ways),
-        ("udp 1200 B in runs", bench.udp, ways),
-        ("udp 64 B", bench.small, ways)])
+        *tcp_measures(bench, ways, near, streams=(1,)),
+        ("udp 1200 B in runs", bench.udp, near),
+        ("udp 64 B", bench.small, near)])
     net.offloads(True)
     if sorted(bench.workers) != sorted(tund.workers()):
         bench.failed.append("a worker was restarted on the way")
@@ -300,6 +352,29 @@ def peers_part(bench, folder):
                       bench.udp)
             tund.stop()
         say(f"peers: round {n + 1} of {args.rounds} done")
+
+
+def queues_part(bench, folder):
+    """One worker and two: beside the load's generators, and without them."""
+    args, net = bench.args, bench.net
+    for n in range(args.rounds):
+        for queues in (1, 2):
+            label = f"{queues} queue{'s' if queues > 1 else ''}"
+            tund = TundQueues(net, folder, args.build, queues)
+            tund.start()
+            tund.ready()
+            for cc in ("bbr", "cubic"):
+                bench.one("queues", f"tcp {cc} 8 streams",
+                          Way(tund, label=label),
+                          lambda w, c=cc: bench.tcp(w, c, 8))
+            tund.stop()
+            tund = TundSink(net, folder, args.build, queues)
+            tund.start()
+            tund.ready()
+            bench.one("queues", "egress alone", Way(tund, label=label),
+                      bench.drain)
+            tund.stop()
+        say(f"queues: round {n + 1} of {args.rounds} done")
 
 
 def one_load(bench, tund, label, count, flows):
@@ -366,6 +441,8 @@ def options():
                    help="leave the comparison out")
     p.add_argument("--peers", action="store_true",
                    help="also many peers, flows and prefixes")
+    p.add_argument("--queues", action="store_true",
+                   help="also one worker beside two")
     p.add_argument("-v", "--verbose", action="store_true")
     args = p.parse_args()
     args.build = os.path.abspath(args.build)
@@ -405,6 +482,8 @@ def main():
             extra |= main_part(bench, folder)
         if args.peers:
             peers_part(bench, folder)
+        if args.queues:
+            queues_part(bench, folder)
     except KeyboardInterrupt:
         bench.failed.append("interrupted")
     finally:

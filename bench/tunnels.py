@@ -8,7 +8,7 @@ from machine import cpu_seconds, descendants, read, run, stat_of
 
 MTU = 1420
 # On the veth; the second half of the port numbers is as good as any.
-PORTS = {"tund": 6080, "tund6": 6081, "vxlan": 4789, "vtun": 5000,
+PORTS = {"tund": 6080, "tund6": 6081, "tund rr": 6082, "vxlan": 4789, "vtun": 5000,
          "openvpn": 1195, "fastd": 1196}
 
 
@@ -51,9 +51,9 @@ class Tunnel:
         log = read(os.path.join(self.folder, f"{self.name}-{side}.log")) or ""
         raise RuntimeError(f"{self.name}: no {device}: {log[-400:]}")
 
-    def configure(self, device, addresses=True):
+    def configure(self, device, addresses=True, sides=("a", "b")):
         """Addresses, MTU and queue length: the same for everyone."""
-        for side in ("a", "b"):
+        for side in sides:
             self.wait_for(side, device)
             if addresses:
                 self.net.ip(side, "addr", "flush", "dev", device)
@@ -122,6 +122,8 @@ class Tund(Tunnel):
     device = "tund0"
     outer = {"a": "192.0.2.1", "b": "192.0.2.2"}
     listen = "0.0.0.0"
+    sides = ("a", "b")
+    settings = ()  # more statements for the interface
 
     def __init__(self, net, folder, build):
         super().__init__(net, folder)
@@ -136,7 +138,8 @@ class Tund(Tunnel):
         lines = [f'interface "{self.device}" {{', f"\tmtu {MTU}",
                  f"\taddress {self.address(side)}/24",
                  f"\taddress {self.address(side, 6)}/64",
-                 f"\tlisten udp on {self.listen} port {PORTS[self.name]}"]
+                 f"\tlisten udp on {self.listen} port {PORTS[self.name]}",
+                 *(f"\t{line}" for line in self.settings)]
         for name, endpoint, prefixes in self.peers(side):
             lines += [f'\tpeer "{name}" {{',
                       f"\t\tendpoint {endpoint} port {PORTS[self.name]}",
@@ -152,7 +155,7 @@ class Tund(Tunnel):
         return 'user "nobody"\ncontrol-user "daemon"\n'
 
     def start(self):
-        for side in ("a", "b"):
+        for side in self.sides:
             base = os.path.join(self.folder, f"{self.name}-{side}")
             conf = self.write(f"{side}.conf", self.users() +
                               f'control "{base}.sock"\n'
@@ -160,7 +163,7 @@ class Tund(Tunnel):
                               f"{self.interface(side)}\n")
             self.daemon(side, os.path.join(self.build, "tund"), "-d", "-x",
                         self.build, "-f", conf)
-        self.configure(self.device, addresses=False)
+        self.configure(self.device, addresses=False, sides=self.sides)
 
     def workers(self):
         return [pid for pid in self.processes()
@@ -174,6 +177,49 @@ class Tund6(Tund):
     device = "tund6"
     outer = {"a": "2001:db8::1", "b": "2001:db8::2"}
     listen = "::"
+
+
+class TundRr(Tund):
+    """The same with a real-time priority."""
+    name = "tund rr"
+    number = 12
+    device = "tund2"
+    settings = ("sched-policy rr",)
+
+
+class TundQueues(Tund):
+    """A worker for each of some queues."""
+
+    def __init__(self, net, folder, build, queues):
+        super().__init__(net, folder, build)
+        self.settings = (f"queues {queues}",)
+
+
+class TundSink(TundQueues):
+    """
+    One tund alone.  Its peer has an address that host b does not have, so
+    that b drops what comes as soon as it sees it.
+    """
+    sides = ("a",)
+    outer = {"a": "192.0.2.1", "b": "192.0.2.99"}
+
+    def peers(self, side):
+        return [("sink", self.outer["b"], ["10.128.0.0/16"])]
+
+    def start(self):
+        link = self.net.ip("b", "-br", "link", "show", "v0").split()
+        self.net.ip("a", "neigh", "replace", self.outer["b"], "lladdr",
+                    link[2], "dev", "v0")
+        super().start()
+        self.net.ip("a", "route", "add", "10.128.0.0/16", "dev", self.device)
+
+    def ready(self):
+        for _ in range(50):
+            if len(self.workers()) > 0:
+                time.sleep(0.5)
+                return
+            time.sleep(0.1)
+        raise RuntimeError("no worker")
 
 
 class TundPeers(Tund):
