@@ -7,7 +7,7 @@
  * Bursts and superpackets from a seed: the same seed gives the same one on
  * every machine.  What fails is shrunk before it is shown.
  */
-#define BURST_MAX 128
+#define BURST_MAX 256
 
 /* A packet, and what is done to it after it was built. */
 struct piece {
