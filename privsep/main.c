@@ -130,7 +130,6 @@ raise_limits(void)
 	struct rlimit r = {1, 1};
 
 	setrlimit(RLIMIT_RTPRIO, &r);
-
 	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
 		fatal("getrlimit");
 	if (r.rlim_max < 65536)

@@ -189,8 +189,9 @@ set_policy(uint32_t policy)
 	if (policy == SCHED_POLICY_RR) {
 		if (sched_setscheduler(0, SCHED_RR, &first) == 0)
 			return;
-		log_warn("sched-policy rr is not permitted, batch is used; "
-			 "give tund LimitRTPRIO=1 and RestrictRealtime=no");
+		log_warnx("sched-policy rr is not permitted here, so batch is "
+			  "used; put LimitRTPRIO=1 and RestrictRealtime=no "
+			  "into the unit, or restart tund");
 	}
 	if (sched_setscheduler(0, SCHED_BATCH, &normal) == -1)
 		log_warn("SCHED_BATCH");
