@@ -5,7 +5,8 @@
 
 /*
  * Keeps of root's capabilities those that the parent's jobs need, for itself
- * and for what its children start with; CAP_SYS_NICE only if nice is true.
+ * and for what its children start with; CAP_SYS_NICE only if
+ * nice is true and it was there.
  * 0, or -1 with errno.
  */
 int privilege_drop(bool nice);

@@ -363,7 +363,8 @@ class Lab:
 class Tund:
     """A running daemon with its configuration."""
 
-    def __init__(self, host, conf, name=None, start=True, options=(), **more):
+    def __init__(self, host, conf, name=None, start=True, options=(),
+                 prefix=(), **more):
         self.host = host
         self.name = name or host.name
         self.conf_path = host.lab.path(f"{self.name}.conf")
@@ -371,6 +372,7 @@ class Tund:
         self.rsock = host.lab.path(f"{self.name}.rsock")
         self.log_path = host.lab.path(f"{self.name}.log")
         self.options = list(options)
+        self.prefix = list(prefix)  # a program that starts it
         self.process = None
         host.lab.daemons.append(self)
         self.write(conf)
@@ -388,7 +390,7 @@ class Tund:
     def start(self, **more):
         with open(self.log_path, "a", encoding="ascii") as log:
             self.process = self.host.popen(
-                [TUND, "-d", "-v", "-x", os.path.abspath(BUILD), "-f",
+                self.prefix + [TUND, "-d", "-v", "-x", os.path.abspath(BUILD), "-f",
                  self.conf_path] + self.options,
                 stdout=subprocess.DEVNULL, stderr=log, **more)
 
