@@ -51,6 +51,7 @@ class Bench:
         self.failed = []
         self.workers = []  # whose memory is looked at after each round
         self.resident = []
+        self.sleeper = None  # in host b, to read its /proc/PID/net
 
     def look_at_memory(self):
         found = [resident_kib(pid) or 0 for pid in self.workers]
@@ -150,11 +151,13 @@ class Bench:
             time.sleep(0.001)
             if (now := self.received()) != seen:
                 seen, last = now, time.monotonic()
+        if now == before:
+            raise RuntimeError("nothing left the queues")
         return now - before, last - start
 
     def drain(self, way):
         workers = way.tunnel.workers()
-        if not hasattr(self, "sleeper"):
+        if self.sleeper is None:
             self.sleeper = self.net.spawn("b", "sleep", "infinity")
             time.sleep(0.2)
         each, total = [], 0

@@ -8,8 +8,8 @@ from machine import cpu_seconds, descendants, read, run, stat_of
 
 MTU = 1420
 # On the veth; the second half of the port numbers is as good as any.
-PORTS = {"tund": 6080, "tund6": 6081, "tund rr": 6082, "vxlan": 4789, "vtun": 5000,
-         "openvpn": 1195, "fastd": 1196}
+PORTS = {"tund": 6080, "tund6": 6081, "tund rr": 6082, "vxlan": 4789,
+         "vtun": 5000, "openvpn": 1195, "fastd": 1196}
 
 
 class Tunnel:
