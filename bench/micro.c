@@ -164,6 +164,8 @@ burst_run(void *arg, size_t reps)
 
 	for (; reps > 0; reps--) {
 		for (i = 0; i < BURST; i++) {
+			if (gro_continue(&gro, a->at[i], a->lens[i]))
+				continue;
 			if (pkt_parse(a->at[i], a->lens[i], &pkt) != PKT_OK)
 				errx(1, "a packet was dropped");
 			gro_push(&gro, a->at[i], a->lens[i], &pkt);

@@ -86,9 +86,9 @@ flush(struct gro *g, struct list *frames)
 	}
 }
 
-void
-pipeline_coalesce(
-    const struct list *burst, struct list *frames, pipeline_on_drop *dropped)
+static void
+coalesce(const struct list *burst, struct list *frames,
+    pipeline_on_drop *dropped, bool guess)
 {
 	static struct gro gro;
 	static bool ready;
@@ -100,19 +100,40 @@ pipeline_coalesce(
 		const struct item *it = &burst->items[i];
 		uint8_t *data = guard_copy(it->data, it->len);
 		struct pkt pkt;
-		enum pkt_drop drop = pkt_parse(data, it->len, &pkt);
+		enum pkt_drop drop;
 
-		if (drop != PKT_OK) {
-			guard_free(data, it->len);
-			if (dropped != NULL)
-				dropped(pkt_drop_name(drop));
-			continue;
-		}
 		if (gro_room(&gro) == 0)
 			flush(&gro, frames);
+		if (!guess || !gro_continue(&gro, data, it->len)) {
+			drop = pkt_parse(data, it->len, &pkt);
+			if (drop != PKT_OK) {
+				guard_free(data, it->len);
+				if (dropped != NULL)
+					dropped(pkt_drop_name(drop));
+				continue;
+			}
+			gro_push(&gro, data, it->len, &pkt);
+		}
 		held[held_count].data = data;
 		held[held_count++].len = it->len;
-		gro_push(&gro, data, it->len, &pkt);
 	}
 	flush(&gro, frames);
+}
+
+void
+pipeline_coalesce(
+    const struct list *burst, struct list *frames, pipeline_on_drop *dropped)
+{
+	struct list parsed = {0};
+	size_t before = frames->count;
+
+	coalesce(burst, frames, dropped, true);
+	/* what is taken unparsed is what parsing each packet would give */
+	coalesce(burst, &parsed, NULL, false);
+	if (parsed.count != frames->count - before)
+		abort();
+	for (size_t i = 0; i < parsed.count; i++)
+		if (!item_equal(&frames->items[before + i], &parsed.items[i]))
+			abort();
+	list_clear(&parsed);
 }

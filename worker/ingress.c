@@ -10,8 +10,9 @@
 #include "worker/worker.h"
 
 /*
- * udp_receive -> udp_message -> pkt_parse -> peers_source_ok -> gro_push ->
- * gro_frame -> tun_write.  Buffers are reused when the burst is written.
+ * udp_receive -> udp_message -> gro_continue, or else pkt_parse ->
+ * peers_source_ok -> gro_push; then gro_frame -> tun_write.  Buffers are reused
+ * when the burst is written.
  */
 /*
  * Runs that UDP_GRO made fill their buffers: four of them stay in the L2
@@ -121,8 +122,13 @@ ingress_packet(struct worker *w, struct ingress *in, struct peer *p,
     const uint8_t *data, size_t len)
 {
 	struct pkt pkt;
-	enum pkt_drop why = pkt_parse(data, len, &pkt);
+	enum pkt_drop why;
 
+	if (gro_room(&in->gro) == 0)
+		ingress_flush(w, in);
+	if (gro_continue(&in->gro, data, len))
+		return;
+	why = pkt_parse(data, len, &pkt);
 	if (why != PKT_OK) {
 		drop(w, p, COUNTER_RX_DROP_SHORT + why - PKT_SHORT, 1);
 		return;
@@ -131,8 +137,6 @@ ingress_packet(struct worker *w, struct ingress *in, struct peer *p,
 		drop(w, p, COUNTER_RX_DROP_SOURCE, 1);
 		return;
 	}
-	if (gro_room(&in->gro) == 0)
-		ingress_flush(w, in);
 	gro_push(&in->gro, data, len, &pkt);
 }
 

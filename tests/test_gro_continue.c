@@ -1,0 +1,321 @@
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "worker/csum.h"
+#include "worker/gro.h"
+
+#include "tests/packets.h"
+
+/*
+ * What gro_continue takes unparsed, and what it does not; that the frames are
+ * the same either way is held by every other test of the coalescer
+ * (tests/pipeline.c).
+ */
+#define PACKETS_MAX 64
+
+static struct gro gro;
+static struct item sent[PACKETS_MAX];
+static size_t sent_count;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	csum_init();
+	gro_init(&gro);
+	return 0;
+}
+
+static void
+forget(void)
+{
+	gro_reset(&gro);
+	for (; sent_count > 0; sent_count--)
+		guard_free(sent[sent_count - 1].data, sent[sent_count - 1].len);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	forget();
+	return 0;
+}
+
+/* Bytes that stay for the burst and end at a guard page. */
+static const uint8_t *
+keep(const uint8_t *data, size_t len)
+{
+	assert_true(sent_count < PACKETS_MAX);
+	sent[sent_count].data = guard_copy(data, len);
+	sent[sent_count].len = len;
+	return sent[sent_count++].data;
+}
+
+/* As the pipeline does.  Was it taken unparsed? */
+static bool
+give(const struct packet_spec *s)
+{
+	static uint8_t buf[PACKET_MAX];
+	size_t len = packet_build(s, buf);
+	const uint8_t *data = keep(buf, len);
+	struct pkt pkt;
+
+	if (gro_continue(&gro, data, len))
+		return true;
+	assert_int_equal(pkt_parse(data, len, &pkt), PKT_OK);
+	gro_push(&gro, data, len, &pkt);
+	return false;
+}
+
+static void
+next(struct packet_spec *s)
+{
+	s->seq += (uint32_t)s->payload;
+	s->fill += (uint32_t)s->payload;
+	s->id++;
+}
+
+#define EACH(version, proto)                                            \
+	for (uint8_t version = 4; version <= 6; version += 2)           \
+		for (uint8_t proto = IPPROTO_TCP; proto <= IPPROTO_UDP; \
+		     proto += IPPROTO_UDP - IPPROTO_TCP)
+
+static void
+all_of_a_run_but_the_first(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = packet_default(version, proto);
+
+		for (int i = 0; i < 20; i++, next(&s))
+			assert_int_equal(give(&s), i > 0);
+		assert_int_equal(gro_count(&gro), 1);
+		forget();
+	}
+}
+
+static void
+with_extension_headers_too(void **state)
+{
+	(void)state;
+	for (uint8_t n = 1; n <= 3; n++) {
+		struct packet_spec s = packet_default(6, IPPROTO_UDP);
+
+		s.ext_count = n;
+		s.ext[0] = s.ext[1] = s.ext[2] = IPPROTO_DSTOPTS;
+		for (int i = 0; i < 3; i++, next(&s))
+			assert_int_equal(give(&s), i > 0);
+		s.ext_fill++;
+		assert_false(give(&s));
+		assert_int_equal(gro_count(&gro), 2);
+		forget();
+	}
+}
+
+static void
+flows_that_take_turns_once_each_has_begun(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = packet_default(version, proto);
+
+		for (int round = 0; round < 4; round++, next(&s))
+			for (int flow = 0; flow < 8; flow++) {
+				s.sport = (uint16_t)(1000 + flow);
+				s.dst = (uint8_t)(1 + flow);
+				assert_int_equal(give(&s), round > 0);
+			}
+		assert_int_equal(gro_count(&gro), 8);
+		forget();
+	}
+}
+
+static void
+other_headers_are_not_taken(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	{
+		for (int what = 0; what < 8; what++) {
+			struct packet_spec s = packet_default(version, proto);
+
+			give(&s);
+			next(&s);
+			switch (what) {
+			case 0:
+				s.src++;
+				break;
+			case 1:
+				s.dst++;
+				break;
+			case 2:
+				s.sport++;
+				break;
+			case 3:
+				s.dport++;
+				break;
+			case 4:
+				s.ttl++;
+				break;
+			case 5:
+				s.tos++;
+				break;
+			case 6:
+				s.trailing = 1;
+				break;
+			case 7:
+				s.payload++;
+				break;
+			}
+			assert_false(give(&s));
+			assert_int_equal(gro_count(&gro), 2);
+			forget();
+		}
+	}
+}
+
+/* Nothing but bytes: whatever they are, nothing beyond them is looked at. */
+static void
+a_packet_cut_anywhere_is_not_taken(void **state)
+{
+	uint8_t buf[PACKET_MAX];
+
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = packet_default(version, proto);
+		size_t len;
+
+		s.payload = 40;
+		give(&s);
+		next(&s);
+		len = packet_build(&s, buf);
+		for (size_t cut = 0; cut < len; cut++) {
+			uint8_t *data = guard_copy(buf, cut);
+
+			assert_false(gro_continue(&gro, data, cut));
+			guard_free(data, cut);
+		}
+		assert_true(give(&s));
+		forget();
+	}
+}
+
+static void
+any_byte_of_the_headers_counts(void **state)
+{
+	uint8_t buf[PACKET_MAX];
+
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = packet_default(version, proto);
+		size_t len, headers;
+
+		give(&s);
+		next(&s);
+		len = packet_build(&s, buf);
+		headers = packet_headers(&s);
+		for (size_t at = 0; at < headers + 4; at++) {
+			uint8_t *data;
+
+			buf[at] ^= 0x10;
+			data = guard_copy(buf, len);
+			assert_false(gro_continue(&gro, data, len));
+			guard_free(data, len);
+			buf[at] ^= 0x10;
+		}
+		assert_true(give(&s));
+		forget();
+	}
+}
+
+/* An item behind which another of its flow has begun takes nothing. */
+static void
+nothing_overtakes(void **state)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_TCP), late;
+
+	(void)state;
+	assert_false(give(&s));
+	next(&s);
+	late = s;
+	next(&s);
+	assert_false(give(&s));
+	assert_false(give(&late));
+	assert_int_equal(gro_count(&gro), 3);
+	next(&s);
+	assert_false(give(&s));
+	assert_int_equal(gro_count(&gro), 4);
+}
+
+static void
+a_burst_begins_with_nothing_known(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = packet_default(version, proto), other;
+
+		for (int i = 0; i < 4; i++, next(&s))
+			give(&s);
+		forget();
+		assert_false(give(&s));
+		forget();
+		/* guesses are as the burst before left them */
+		other = packet_default(version, proto);
+		other.sport = 7;
+		assert_false(give(&other));
+		next(&s);
+		assert_false(give(&s));
+		next(&s);
+		assert_true(give(&s));
+		assert_int_equal(gro_count(&gro), 2);
+		forget();
+	}
+}
+
+static void
+another_ip_version_between_them_does_no_harm(void **state)
+{
+	struct packet_spec four = packet_default(4, IPPROTO_TCP);
+	struct packet_spec six = packet_default(6, IPPROTO_UDP);
+
+	(void)state;
+	for (int i = 0; i < 4; i++, next(&four), next(&six)) {
+		give(&four);
+		give(&six);
+	}
+	assert_int_equal(gro_count(&gro), 2);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(all_of_a_run_but_the_first),
+	    TEST(with_extension_headers_too),
+	    TEST(flows_that_take_turns_once_each_has_begun),
+	    TEST(other_headers_are_not_taken),
+	    TEST(a_packet_cut_anywhere_is_not_taken),
+	    TEST(any_byte_of_the_headers_counts),
+	    TEST(nothing_overtakes),
+	    TEST(a_burst_begins_with_nothing_known),
+	    TEST(another_ip_version_between_them_does_no_harm),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
