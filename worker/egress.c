@@ -154,6 +154,7 @@ egress_send(struct worker *w, struct egress *e)
 	egress_group(w, e);
 	for (i = 0; i < e->run_count; i++)
 		send_run(w, e, &e->runs[i]);
+	w->packets += e->batch.count;
 	e->batch.count = e->batch.used = 0;
 }
 

@@ -156,6 +156,7 @@ ingress_message(struct worker *w, struct ingress *in, struct peer *p,
 		len = m->len - at < m->size ? m->len - at : m->size;
 		ingress_packet(w, in, p, m->data + at, len);
 	}
+	w->packets += count;
 	worker_count(w, COUNTER_RX_PACKETS, count);
 	worker_count(w, COUNTER_RX_BYTES, m->len);
 	counter_add(&p->counters->rx_packets, count);

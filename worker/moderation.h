@@ -1,0 +1,33 @@
+#ifndef WORKER_MODERATION_H
+#define WORKER_MODERATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Moderation of wake-ups, as network drivers moderate interrupts (rx-usecs of
+ * ethtool(8)).  A worker that runs as soon as there is a packet would, under
+ * load, be woken for each; instead it looks once every MODERATION_US.
+ */
+#define MODERATION_US 200
+
+struct moderation {
+	int timer; /* a timerfd, or -1: no moderation */
+	bool loaded;
+	unsigned int quiet; /* periods in a row with little to do */
+	uint64_t packets;   /* since the timer was last read */
+};
+
+/* Before the process locks itself down.  -1 with errno: there is no timer. */
+int moderation_start(struct moderation *);
+/* There is none: moderation_pause never pauses. */
+void moderation_none(struct moderation *);
+
+/*
+ * All that had come is done, packets of it since the last call.  Under load,
+ * waits until the period is over and returns true: look at what has come
+ * meanwhile, and do not wait for it.  Else false: wait for the next packet.
+ */
+bool moderation_pause(struct moderation *, uint64_t packets);
+
+#endif
