@@ -12,7 +12,7 @@
  * everything cut from them has been sent.
  */
 #define EGRESS_FRAMES 16 /* read before a send; more gained nothing */
-/* Room to read a header in whole cache lines, and no shared cache sets. */
+/* No multiple of a page, so that frames do not share cache sets. */
 #define EGRESS_FRAME_SIZE (TUN_FRAME_MAX + 64 + 55)
 #define RUN_SEGS_MAX 64 /* UDP_MAX_SEGMENTS before Linux 6.9 */
 

@@ -232,16 +232,6 @@ segment_udp(struct gso *g, uint8_t *udp, uint32_t size)
 	pkt_store16(udp + UDP_CSUM, sum == 0 ? 0xffff : sum);
 }
 
-/* Headers are copied in whole cache lines: both ends have the room. */
-static inline void
-header_copy(uint8_t *to, const uint8_t *from, uint32_t len, uint32_t room)
-{
-	if (len <= 64 && room >= 64)
-		memcpy(to, from, 64);
-	else
-		memcpy(to, from, len);
-}
-
 bool
 gso_next(struct gso *g, struct batch *b)
 {
@@ -262,7 +252,7 @@ gso_next(struct gso *g, struct batch *b)
 		first = g->offset == g->hdr_len;
 		g->done = left == size;
 		hdr = b->headers + b->used;
-		header_copy(hdr, g->data, g->hdr_len, g->pkt.len);
+		memcpy(hdr, g->data, g->hdr_len);
 		if (g->pkt.proto == PKT_TCP)
 			segment_tcp(g, hdr + g->pkt.l4, size, first, g->done);
 		else
