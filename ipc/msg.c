@@ -12,6 +12,11 @@ static const char *const offload_names[OFFLOAD_COUNT] = {
     [OFFLOAD_UDP_GRO] = "udp-gro",
 };
 
+static const char *const sched_policy_names[SCHED_POLICY_COUNT] = {
+    [SCHED_POLICY_BATCH] = "batch",
+    [SCHED_POLICY_RR] = "rr",
+};
+
 static const char *const process_names[PROCESS_COUNT] = {
     [PROCESS_PARENT] = "tund",
     [PROCESS_WORKER] = "tund-worker",
@@ -53,6 +58,12 @@ const char *
 offload_name(enum offload o)
 {
 	return o < OFFLOAD_COUNT ? offload_names[o] : "?";
+}
+
+const char *
+sched_policy_name(enum sched_policy p)
+{
+	return p < SCHED_POLICY_COUNT ? sched_policy_names[p] : "?";
 }
 
 const char *

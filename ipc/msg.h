@@ -68,6 +68,8 @@ enum sched_policy {
 	SCHED_POLICY_RR,    /* SCHED_RR, priority 1: at once */
 	SCHED_POLICY_COUNT
 };
+/* "batch", "rr": as in tund.conf(5) and in replies. */
+const char *sched_policy_name(enum sched_policy);
 
 struct msg_worker_config {
 	uint32_t queue;

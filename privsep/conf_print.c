@@ -151,8 +151,7 @@ print_interface(const struct conf_interface *i, FILE *f)
 	print_device(i, f);
 	print_link(i, f);
 	fprintf(f, "\tqueues %" PRIu32 "\n", i->queues);
-	fprintf(f, "\tsched-policy %s\n",
-	    i->sched_policy == SCHED_POLICY_RR ? "rr" : "batch");
+	fprintf(f, "\tsched-policy %s\n", sched_policy_name(i->sched_policy));
 	print_offloads(i, f);
 	print_sockets(i, f);
 	TAILQ_FOREACH (p, &i->peers, entry)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,29 @@ state_layers(uint32_t bits)
 	return array;
 }
 
+/* What the kernel says, not what was asked for; NULL: no such process. */
+static const char *
+state_policy(const struct proc *p)
+{
+	static const struct {
+		int policy;
+		const char *name;
+	} names[] = {
+	    {SCHED_OTHER, "other"},
+	    {SCHED_BATCH, "batch"},
+	    {SCHED_IDLE, "idle"},
+	    {SCHED_FIFO, "fifo"},
+	    {SCHED_RR, "rr"},
+	};
+	int policy = p->pid > 0 ? sched_getscheduler(p->pid) : -1;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].policy == policy)
+			return names[i].name;
+	return NULL;
+}
+
 static json_t *
 state_process(
     const struct daemon *d, const struct proc *p, const struct queue *q)
@@ -73,15 +97,15 @@ state_process(
 	};
 	const struct iface *ifc = q != NULL ? q->iface : NULL;
 
-	return json_pack("{s:s, s:o, s:s?, s:o, s:o, s:s, s:o, s:i, s:s, "
-			 "s:{s:o, s:o}}",
+	return json_pack("{s:s, s:o, s:s?, s:o, s:o, s:s, s:o, s:i, s:s?, "
+			 "s:s, s:{s:o, s:o}}",
 	    "name", process_name(p->kind), "pid",
 	    state_known(p->pid > 0, p->pid), "interface",
 	    ifc != NULL ? iface_name(ifc) : NULL, "interface_id",
 	    state_known(ifc != NULL, ifc != NULL ? ifc->id : 0), "queue",
 	    state_known(q != NULL, q != NULL ? q->number : 0), "state",
 	    states[p->state], "started", state_time(p->started), "restarts",
-	    (int)p->restarts, "log_level",
+	    (int)p->restarts, "sched_policy", state_policy(p), "log_level",
 	    log_level_name(d->log_level[p->kind]), "sandbox", "applied",
 	    state_layers(p->applied), "missing", state_layers(p->missing));
 }
@@ -225,7 +249,7 @@ state_interface(const struct iface *ifc)
 	json_t *o;
 
 	o = json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:o, s:o, "
-		      "s:i, s:o, s:o, s:o}",
+		      "s:i, s:o, s:o, s:o, s:s}",
 	    "id", (int)ifc->id, "name", iface_name(ifc), "configured", c->name,
 	    "device", devices[c->device], "monitored", c->monitored, "vnet_hdr",
 	    ifc->tun.vnet_hdr, "batch_packets",
@@ -234,7 +258,8 @@ state_interface(const struct iface *ifc)
 	    state_known(c->monitored, c->txqueuelen), "gso_max_segs",
 	    state_known(c->monitored, c->gso_max_segs), "max_peers",
 	    (int)c->max_peers, "listen", state_listen(c), "offloads",
-	    state_offloads(ifc), "peers", state_peers(ifc));
+	    state_offloads(ifc), "peers", state_peers(ifc), "sched_policy",
+	    sched_policy_name(c->sched_policy));
 	if (o != NULL)
 		state_link(o, ifc);
 	return o;

@@ -276,6 +276,9 @@ every_message_offload_and_process_has_a_name(void **state)
 		assert_string_not_equal(offload_name(o), "?");
 	for (p = 0; p < PROCESS_COUNT; p++)
 		assert_string_not_equal(process_name(p), "?");
+	assert_string_equal(sched_policy_name(SCHED_POLICY_BATCH), "batch");
+	assert_string_equal(sched_policy_name(SCHED_POLICY_RR), "rr");
+	assert_string_equal(sched_policy_name(SCHED_POLICY_COUNT), "?");
 }
 
 static void
