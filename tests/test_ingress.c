@@ -365,6 +365,40 @@ a_spoofed_source_is_dropped(void **state)
 	expect_written();
 }
 
+/* What follows packets of the same headers is taken unparsed, this is not. */
+static void
+a_spoofed_source_within_a_run_is_dropped(void **state)
+{
+	struct packet_spec s = spec(0, IPPROTO_TCP, 1000), spoofed;
+	size_t size = packet_headers(&s) + 1000, len = 0;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		if (i == 3) {
+			spoofed = s;
+			spoofed.src = RIG_HOST(1);
+			len += packet_build(&spoofed, run + len);
+			continue;
+		}
+		len += build_run(s, 1, 1000, run + len);
+		s.seq += 1000;
+		s.id++;
+	}
+	rig_datagrams(0, run, len, (uint16_t)size);
+	rig_wait(0);
+	run_all(0);
+	assert_int_equal(rig_counter(COUNTER_RX_DROP_SOURCE), 1);
+	assert_int_equal(expect_written(), 1);
+	/* the next packet of that flow, but from another peer's socket */
+	len = packet_build(&s, run);
+	rig_datagrams(1, run, len, 0);
+	rig_wait(1);
+	run_all(1);
+	assert_int_equal(rig_counter(COUNTER_RX_DROP_SOURCE), 2);
+	assert_int_equal(peer(1)->counters->rx_dropped, 1);
+	assert_int_equal(expect_written(), 0);
+}
+
 /* The same address from another family is another address. */
 static void
 the_source_check_knows_the_version(void **state)
@@ -932,6 +966,7 @@ main(void)
 	    TEST(what_was_dropped_before_is_not_this_peers),
 	    TEST(a_real_overflow_is_seen),
 	    TEST(a_spoofed_source_is_dropped),
+	    TEST(a_spoofed_source_within_a_run_is_dropped),
 	    TEST(the_source_check_knows_the_version),
 	    TEST(a_malformed_datagram_is_counted_and_harms_no_other),
 	    TEST(odd_transports_pass_as_they_are),
