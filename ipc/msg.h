@@ -65,7 +65,7 @@ const char *offload_name(enum offload);
 /* How the kernel shall schedule the workers, sched(7). */
 enum sched_policy {
 	SCHED_POLICY_BATCH, /* SCHED_BATCH: few wake-ups, large batches */
-	SCHED_POLICY_RR,    /* SCHED_RR, priority 1: at once */
+	SCHED_POLICY_RR,    /* SCHED_RR, priority 1: before others */
 	SCHED_POLICY_COUNT
 };
 /* "batch", "rr": as in tund.conf(5) and in replies. */

@@ -62,7 +62,7 @@ state_layers(uint32_t bits)
 	return array;
 }
 
-/* What the kernel says, not what was asked for; NULL: no such process. */
+/* What the kernel says, not what was asked for; NULL: none of these. */
 static const char *
 state_policy(const struct proc *p)
 {
@@ -80,7 +80,8 @@ state_policy(const struct proc *p)
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].policy == policy)
+		if (policy != -1 &&
+		    names[i].policy == (policy & ~SCHED_RESET_ON_FORK))
 			return names[i].name;
 	return NULL;
 }

@@ -219,24 +219,23 @@ any_byte_of_the_headers_counts(void **state)
 	(void)state;
 	EACH(version, proto)
 	{
-		struct packet_spec s = packet_default(version, proto);
-		size_t len, headers;
+		struct packet_spec first = packet_default(version, proto), s;
+		size_t headers = packet_headers(&first);
 
-		give(&s);
-		next(&s);
-		len = packet_build(&s, buf);
-		headers = packet_headers(&s);
 		for (size_t at = 0; at < headers + 4; at++) {
+			size_t len;
 			uint8_t *data;
 
+			s = first;
+			give(&s);
+			next(&s);
+			len = packet_build(&s, buf);
 			buf[at] ^= 0x10;
 			data = guard_copy(buf, len);
 			assert_false(gro_continue(&gro, data, len));
 			guard_free(data, len);
-			buf[at] ^= 0x10;
+			forget();
 		}
-		assert_true(give(&s));
-		forget();
 	}
 }
 

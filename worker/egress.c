@@ -13,7 +13,7 @@
  */
 #define EGRESS_FRAMES 16 /* read before a send; more gained nothing */
 /* No multiple of a page, so that frames do not share cache sets. */
-#define EGRESS_FRAME_SIZE (TUN_FRAME_MAX + 64 + 55)
+#define EGRESS_FRAME_SIZE (TUN_FRAME_MAX + 64 + 55) /* 1026 * 64 */
 #define RUN_SEGS_MAX 64 /* UDP_MAX_SEGMENTS before Linux 6.9 */
 
 /* Packets of one peer and one size, the last perhaps smaller: one send. */
@@ -31,7 +31,8 @@ struct egress {
 	size_t run_count;
 	uint16_t next[BATCH_PACKETS];
 	struct iovec iov[2 * RUN_SEGS_MAX];
-	uint8_t frames[EGRESS_FRAMES][EGRESS_FRAME_SIZE];
+	uint8_t frames[EGRESS_FRAMES][EGRESS_FRAME_SIZE]
+	    __attribute__((aligned(64)));
 };
 
 struct egress *

@@ -122,7 +122,7 @@ static inline bool
 is_candidate(
     const struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
 {
-	if (p->l4_len == 0 || p->len != len ||
+	if (p->l4_len == 0 || p->len != len || len > GRO_LEN_MAX ||
 	    p->l4 + p->l4_len > GRO_HDR_MAX ||
 	    !(p->proto == PKT_TCP ? g->tcp : g->udp))
 		return false;
@@ -169,7 +169,8 @@ item_second(struct gro_item *it, const uint8_t *data)
 		first = pkt_be16(it->data + 4);
 		it->id_step = id != first;
 		it->next_id = (uint16_t)(first + it->id_step);
-		if (it->id_step == 0 && (data[6] & IPV4_DF) == 0)
+		if (id != it->next_id ||
+		    (it->id_step == 0 && (data[6] & IPV4_DF) == 0))
 			return false;
 	}
 	it->pseudo = csum_pseudo(it->data, &it->pkt);
@@ -199,7 +200,11 @@ item_takes(
 	if (it->pkt.version == 4 && (pkt_be16(data + 4) != it->next_id ||
 					pkt_load16(data + 10) == 0xffff))
 		return false;
-	return checksums_ok(it, data, len);
+	if (checksums_ok(it, data, len))
+		return true;
+	/* it begins an item of its own, behind which this one cannot grow */
+	it->size_max = 0;
+	return false;
 }
 
 bool

@@ -11,14 +11,14 @@
  * read.  So it is the clock, too: where MODERATION_ENTER packets took several
  * periods, to read it took no time, and nothing was delayed.  Requests and
  * answers that wait for each other stay below that rate.  Load ends only after
- * some quiet periods, for a sender may not run for as long as others do.
+ * some quiet looks, for a sender may not run for as long as others do.
  *
  * SCHED_RR with and without it, both ends on two cores with all else: 64-byte
  * datagrams 281 and 114 kpps; one stream of TCP, cubic, 10.2 and 9.2 Gbit/s for
  * 1.00 and 1.28 s/GB of CPU; a ping beside it 1.4 and 0.3 ms (p99).
  */
 #define MODERATION_ENTER 16 /* packets a period: load begins */
-#define MODERATION_STAY 8   /* fewer: a quiet one */
+#define MODERATION_STAY 8   /* fewer a period: a quiet look */
 #define MODERATION_QUIET 10 /* so many of them end it */
 
 int

@@ -14,7 +14,7 @@
 struct moderation {
 	int timer; /* a timerfd, or -1: no moderation */
 	bool loaded;
-	unsigned int quiet; /* periods in a row with little to do */
+	unsigned int quiet; /* looks in a row that found little to do */
 	uint64_t packets;   /* since the timer was last read */
 };
 

@@ -8,7 +8,7 @@
 #include "worker/seccomp.h"
 
 static const int allowed[] = {
-    SCMP_SYS(read),	/* tun frames */
+    SCMP_SYS(read),	/* tun frames, the timer */
     SCMP_SYS(write),	/* libevent wakes itself through a descriptor */
     SCMP_SYS(readv),	/* messages */
     SCMP_SYS(writev),	/* tun frames, datagrams, messages */
