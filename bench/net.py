@@ -287,26 +287,23 @@ def main_part(bench, folder):
     gone = {package for package, why in missing}
     foreign = [t for t in foreign if t.package not in gone]
     tund, tund6 = Tund(net, folder, args.build), Tund6(net, folder, args.build)
-    first = TundRr(net, folder, args.build)
+    rr = TundRr(net, folder, args.build)
     up = start_all(bench, [Veth(net, folder), Vxlan(net, folder), tund, tund6,
-                           first, *foreign])
-    ways = [Way(t) for t in up if t not in (tund6, first)]
+                           rr, *foreign])
+    ways = [Way(t) for t in up if t not in (tund6, rr)]
+    with_rr = [*ways, Way(rr)]
     near = [w for w in ways if w.name in ("veth", "vxlan", "tund")]
-    tunnels = [w for w in ways if w.name != "veth"] + [Way(first)]
+    tunnels = [w for w in with_rr if w.name != "veth"]
     inner = [Way(tund), Way(tund, 6, "tund 6 in 4"), Way(tund6, 4,
              "tund 4 in 6"), Way(tund6, 6, "tund 6 in 6")]
     bench.workers = tund.workers()
     bench.look_at_memory()
     net.offloads(True)
     bench.rounds("offloads on", [
-        *tcp_measures(bench, ways, near),
-        ("sched-policy rr, tcp bbr", lambda way: bench.tcp(way, "bbr"),
-         [Way(first)]),
-        ("sched-policy rr, tcp cubic", lambda way: bench.tcp(way, "cubic"),
-         [Way(first)]),
-        ("udp 1200 B in runs", bench.udp, [*near, Way(first)]),
+        *tcp_measures(bench, with_rr, near),
+        ("udp 1200 B in runs", bench.udp, [*near, Way(rr)]),
         ("udp 1200 B one by one", bench.udp_plain, near),
-        ("udp 64 B", bench.small, [*ways, Way(first)]),
+        ("udp 64 B", bench.small, with_rr),
         ("ping idle", bench.ping_idle, ways),
         ("ping p99 under tcp bbr",
          lambda way: bench.ping_loaded(way, "bbr"), tunnels),

@@ -79,9 +79,10 @@ state_policy(const struct proc *p)
 	int policy = p->pid > 0 ? sched_getscheduler(p->pid) : -1;
 	size_t i;
 
+	if (policy == -1)
+		return NULL;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (policy != -1 &&
-		    names[i].policy == (policy & ~SCHED_RESET_ON_FORK))
+		if (names[i].policy == (policy & ~SCHED_RESET_ON_FORK))
 			return names[i].name;
 	return NULL;
 }

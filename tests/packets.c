@@ -128,6 +128,14 @@ packet_default(uint8_t version, uint8_t proto)
 	    .payload = 1000};
 }
 
+void
+packet_next(struct packet_spec *s)
+{
+	s->seq += (uint32_t)s->payload;
+	s->fill += (uint32_t)s->payload;
+	s->id++;
+}
+
 size_t
 packet_l4(const struct packet_spec *s)
 {

@@ -100,6 +100,12 @@ void put16le(uint8_t *, uint16_t);
 
 /* One flow between two hosts: DF, ttl 64, TCP with ACK, 1,000 bytes. */
 struct packet_spec packet_default(uint8_t version, uint8_t proto);
+/* The packet that the same sender would send next. */
+void packet_next(struct packet_spec *);
+#define EACH(version, proto)                                            \
+	for (uint8_t version = 4; version <= 6; version += 2)           \
+		for (uint8_t proto = IPPROTO_TCP; proto <= IPPROTO_UDP; \
+		     proto += IPPROTO_UDP - IPPROTO_TCP)
 /* Bytes before the transport header, and before the payload. */
 size_t packet_l4(const struct packet_spec *);
 size_t packet_headers(const struct packet_spec *);

@@ -41,21 +41,12 @@ push(const struct packet_spec *s)
 	list_add(&burst, buf, packet_build(s, buf));
 }
 
-/* The packet that the same sender would send next. */
-static void
-next(struct packet_spec *s)
-{
-	s->seq += (uint32_t)s->payload;
-	s->fill += (uint32_t)s->payload;
-	s->id++;
-}
-
 static void
 push_run(struct packet_spec *s, size_t n)
 {
 	for (; n > 0; n--) {
 		push(s);
-		next(s);
+		packet_next(s);
 	}
 }
 
@@ -102,11 +93,6 @@ must_be_alone(size_t i, const struct packet_spec *s)
 	assert_memory_equal(frames.items[i].data, zero, VNET_LEN);
 	assert_memory_equal(frames.items[i].data + VNET_LEN, buf, len);
 }
-
-#define EACH(version, proto)                                            \
-	for (uint8_t version = 4; version <= 6; version += 2)           \
-		for (uint8_t proto = IPPROTO_TCP; proto <= IPPROTO_UDP; \
-		     proto += IPPROTO_UDP - IPPROTO_TCP)
 
 static void
 a_run_becomes_one_true_superpacket(void **state)
@@ -247,7 +233,7 @@ no_more_than_65535_bytes(void **state)
 		push(&s);
 		GIVES(3);
 		assert_int_equal(frames.items[0].len, VNET_LEN + 65535);
-		next(&s);
+		packet_next(&s);
 		s.payload = (room + 2) / 3;
 		push_run(&s, 2);
 		s.payload = room - 2 * s.payload + 1;
@@ -351,7 +337,7 @@ a_bad_checksum_goes_alone(void **state)
 			odd = s;
 			odd.sums = sums[i];
 			push(&odd);
-			next(&s);
+			packet_next(&s);
 			push_run(&s, 2);
 			GIVES(2, 1, 2);
 			must_be_alone(1, &odd);
@@ -359,7 +345,7 @@ a_bad_checksum_goes_alone(void **state)
 			odd = s;
 			odd.sums = sums[i];
 			push(&odd);
-			next(&s);
+			packet_next(&s);
 			push_run(&s, 2);
 			GIVES(1, 2);
 			s.sums = sums[i];
@@ -380,7 +366,7 @@ a_checksum_of_minus_zero_goes_alone(void **state)
 	odd = s;
 	odd.sums = SUM_MINUS_ZERO;
 	push(&odd);
-	next(&s);
+	packet_next(&s);
 	push_run(&s, 1);
 	GIVES(1, 1, 1);
 	must_be_alone(1, &odd);
@@ -397,7 +383,7 @@ a_checksum_of_minus_zero_goes_alone(void **state)
 			put16(buf + 10, 0xffff);
 		}
 		list_add(&burst, buf, len);
-		next(&s);
+		packet_next(&s);
 	}
 	GIVES(1, 1);
 	assert_int_equal(get16(frames.items[0].data + VNET_LEN + 10), 0xffff);
@@ -478,7 +464,7 @@ a_udp_length_that_disagrees_goes_alone(void **state)
 			    ref_sum(buf + 20, 1008)));
 	memcpy(odd, buf, len);
 	list_add(&burst, odd, len);
-	next(&s);
+	packet_next(&s);
 	push_run(&s, 2);
 	GIVES(2, 1, 2);
 	assert_memory_equal(frames.items[1].data + VNET_LEN, odd, len);
@@ -924,7 +910,7 @@ a_tcp_header_that_cannot_be_goes_alone(void **state)
 		len = packet_build(&s, buf);
 		buf[32] = (uint8_t)(words << 4);
 		list_add(&burst, buf, len);
-		next(&s);
+		packet_next(&s);
 		push_run(&s, 2);
 		GIVES(2, 1, 2);
 	}
@@ -977,7 +963,7 @@ the_packets_of_a_frame_are_there_one_by_one(void **state)
 	assert_int_equal(gro_room(&g), BATCH_PACKETS);
 	for (int i = 0; i < 6; i++) {
 		len = packet_build(&s, raw[i]);
-		next(&s);
+		packet_next(&s);
 		assert_int_equal(pkt_parse(raw[i], len, &pkt), PKT_OK);
 		gro_push(&g, raw[i], len, &pkt);
 	}
@@ -1012,7 +998,7 @@ no_payload_byte_is_copied(void **state)
 	for (int i = 0; i < 3; i++) {
 		size_t len = packet_build(&s, raw[i]);
 
-		next(&s);
+		packet_next(&s);
 		assert_int_equal(pkt_parse(raw[i], len, &pkt), PKT_OK);
 		gro_push(&g, raw[i], len, &pkt);
 	}

@@ -76,19 +76,6 @@ give(const struct packet_spec *s)
 }
 
 static void
-next(struct packet_spec *s)
-{
-	s->seq += (uint32_t)s->payload;
-	s->fill += (uint32_t)s->payload;
-	s->id++;
-}
-
-#define EACH(version, proto)                                            \
-	for (uint8_t version = 4; version <= 6; version += 2)           \
-		for (uint8_t proto = IPPROTO_TCP; proto <= IPPROTO_UDP; \
-		     proto += IPPROTO_UDP - IPPROTO_TCP)
-
-static void
 all_of_a_run_but_the_first(void **state)
 {
 	(void)state;
@@ -96,7 +83,7 @@ all_of_a_run_but_the_first(void **state)
 	{
 		struct packet_spec s = packet_default(version, proto);
 
-		for (int i = 0; i < 20; i++, next(&s))
+		for (int i = 0; i < 20; i++, packet_next(&s))
 			assert_int_equal(give(&s), i > 0);
 		assert_int_equal(gro_count(&gro), 1);
 		forget();
@@ -112,7 +99,7 @@ with_extension_headers_too(void **state)
 
 		s.ext_count = n;
 		s.ext[0] = s.ext[1] = s.ext[2] = IPPROTO_DSTOPTS;
-		for (int i = 0; i < 3; i++, next(&s))
+		for (int i = 0; i < 3; i++, packet_next(&s))
 			assert_int_equal(give(&s), i > 0);
 		s.ext_fill++;
 		assert_false(give(&s));
@@ -129,7 +116,7 @@ flows_that_take_turns_once_each_has_begun(void **state)
 	{
 		struct packet_spec s = packet_default(version, proto);
 
-		for (int round = 0; round < 4; round++, next(&s))
+		for (int round = 0; round < 4; round++, packet_next(&s))
 			for (int flow = 0; flow < 8; flow++) {
 				s.sport = (uint16_t)(1000 + flow);
 				s.dst = (uint8_t)(1 + flow);
@@ -150,7 +137,7 @@ other_headers_are_not_taken(void **state)
 			struct packet_spec s = packet_default(version, proto);
 
 			give(&s);
-			next(&s);
+			packet_next(&s);
 			switch (what) {
 			case 0:
 				s.src++;
@@ -198,7 +185,7 @@ a_packet_cut_anywhere_is_not_taken(void **state)
 
 		s.payload = 40;
 		give(&s);
-		next(&s);
+		packet_next(&s);
 		len = packet_build(&s, buf);
 		for (size_t cut = 0; cut < len; cut++) {
 			uint8_t *data = guard_copy(buf, cut);
@@ -228,7 +215,7 @@ any_byte_of_the_headers_counts(void **state)
 
 			s = first;
 			give(&s);
-			next(&s);
+			packet_next(&s);
 			len = packet_build(&s, buf);
 			buf[at] ^= 0x10;
 			data = guard_copy(buf, len);
@@ -247,13 +234,13 @@ nothing_overtakes(void **state)
 
 	(void)state;
 	assert_false(give(&s));
-	next(&s);
+	packet_next(&s);
 	late = s;
-	next(&s);
+	packet_next(&s);
 	assert_false(give(&s));
 	assert_false(give(&late));
 	assert_int_equal(gro_count(&gro), 3);
-	next(&s);
+	packet_next(&s);
 	assert_false(give(&s));
 	assert_int_equal(gro_count(&gro), 4);
 }
@@ -266,7 +253,7 @@ a_burst_begins_with_nothing_known(void **state)
 	{
 		struct packet_spec s = packet_default(version, proto), other;
 
-		for (int i = 0; i < 4; i++, next(&s))
+		for (int i = 0; i < 4; i++, packet_next(&s))
 			give(&s);
 		forget();
 		assert_false(give(&s));
@@ -275,9 +262,9 @@ a_burst_begins_with_nothing_known(void **state)
 		other = packet_default(version, proto);
 		other.sport = 7;
 		assert_false(give(&other));
-		next(&s);
+		packet_next(&s);
 		assert_false(give(&s));
-		next(&s);
+		packet_next(&s);
 		assert_true(give(&s));
 		assert_int_equal(gro_count(&gro), 2);
 		forget();
@@ -291,7 +278,7 @@ another_ip_version_between_them_does_no_harm(void **state)
 	struct packet_spec six = packet_default(6, IPPROTO_UDP);
 
 	(void)state;
-	for (int i = 0; i < 4; i++, next(&four), next(&six)) {
+	for (int i = 0; i < 4; i++, packet_next(&four), packet_next(&six)) {
 		give(&four);
 		give(&six);
 	}

@@ -93,11 +93,6 @@ must_be_single(const struct packet_spec *s, const struct vnet_spec *v)
 	assert_memory_equal(packets.items[0].data, wanted, len);
 }
 
-#define EACH(version, proto)                                            \
-	for (uint8_t version = 4; version <= 6; version += 2)           \
-		for (uint8_t proto = IPPROTO_TCP; proto <= IPPROTO_UDP; \
-		     proto += IPPROTO_UDP - IPPROTO_TCP)
-
 /* ---- superpackets ---- */
 
 static void

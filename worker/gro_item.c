@@ -1,3 +1,5 @@
+#include <sys/param.h>
+
 #include "worker/csum.h"
 #include "worker/gro_internal.h"
 
@@ -207,19 +209,27 @@ item_takes(
 	return false;
 }
 
+static inline uint16_t
+packet_add(struct gro *g, const uint8_t *data, size_t len)
+{
+	struct gro_packet *p = &g->packet[g->packets];
+
+	p->data = data;
+	p->len = (uint32_t)len;
+	p->next = GRO_NONE;
+	return g->packets++;
+}
+
 bool
 gro_item_add(
     struct gro *g, struct gro_item *it, const uint8_t *data, size_t len)
 {
 	uint32_t size = (uint32_t)len - it->hdr_len;
-	uint16_t index = g->packets;
+	uint16_t index;
 
 	if (!item_takes(g, it, data, len))
 		return false;
-	g->packets++;
-	g->packet[index].data = data;
-	g->packet[index].len = (uint32_t)len;
-	g->packet[index].next = GRO_NONE;
+	index = packet_add(g, data, len);
 	g->packet[it->last].next = index;
 	it->last = index;
 	it->total += size;
@@ -227,8 +237,8 @@ gro_item_add(
 	/* a smaller one is the last one */
 	if (++it->count == GRO_SEGS_MAX || size < it->gso_size)
 		it->size_max = 0;
-	else if (it->size_max > GRO_LEN_MAX - it->total)
-		it->size_max = GRO_LEN_MAX - it->total;
+	else
+		it->size_max = MIN(it->size_max, GRO_LEN_MAX - it->total);
 	if (it->pkt.proto == PKT_TCP)
 		gro_tcp_append(it, data, len);
 	g->recent = it;
@@ -240,7 +250,7 @@ gro_item_begin(
     struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
 {
 	struct gro_item *it = &g->item[g->items++];
-	uint16_t index = g->packets++;
+	uint16_t index = packet_add(g, data, len);
 
 	*it = (struct gro_item){.pkt = *p,
 	    .data = data,
@@ -250,13 +260,9 @@ gro_item_begin(
 	    .last = index,
 	    .count = 1,
 	    .hash = GRO_NONE};
-	g->packet[index] = (struct gro_packet){
-	    .data = data, .len = (uint32_t)len, .next = GRO_NONE};
 	if (is_candidate(g, data, len, p)) {
 		it->gso_size = gro_payload(p);
-		it->size_max = it->gso_size;
-		if (it->size_max > GRO_LEN_MAX - it->total)
-			it->size_max = GRO_LEN_MAX - it->total;
+		it->size_max = MIN(it->gso_size, GRO_LEN_MAX - it->total);
 		if (p->proto == PKT_TCP)
 			gro_tcp_start(it);
 	}
@@ -268,17 +274,16 @@ gro_item_header(struct gro *g, const struct gro_item *it, uint8_t *gso_type)
 {
 	const struct pkt *p = &it->pkt;
 	uint8_t *ip = g->header + VNET_HDR_LEN, *l4 = ip + p->l4;
-	uint32_t hdr_len = p->l4 + p->l4_len;
 	struct vnet_hdr vnet = {.needs_csum = true,
 	    .gso_type = TRANSPORT(p)->gso_type[p->version == 6],
-	    .hdr_len = (uint16_t)hdr_len,
+	    .hdr_len = (uint16_t)it->hdr_len,
 	    .gso_size = (uint16_t)it->gso_size,
 	    .csum_start = (uint16_t)p->l4,
 	    .csum_offset = TRANSPORT(p)->csum_offset};
 
 	*gso_type = vnet.gso_type;
 	vnet_encode(g->header, &vnet);
-	memcpy(ip, it->data, hdr_len);
+	memcpy(ip, it->data, it->hdr_len);
 	if (p->version == 4) {
 		pkt_put16(ip + 2, (uint16_t)it->total);
 		pkt_store16(ip + 10, 0);
@@ -291,5 +296,5 @@ gro_item_header(struct gro *g, const struct gro_item *it, uint8_t *gso_type)
 	pkt_store16(l4 + vnet.csum_offset,
 	    csum_fold(
 		csum_pseudo(ip, p) + csum_word((uint16_t)(it->total - p->l4))));
-	return VNET_HDR_LEN + hdr_len;
+	return VNET_HDR_LEN + it->hdr_len;
 }

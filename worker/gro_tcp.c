@@ -46,12 +46,8 @@ gro_tcp_continues(const struct gro_item *it, const uint8_t *data, size_t len)
 void
 gro_tcp_start(struct gro_item *it)
 {
-	const uint8_t *tcp = it->data + it->pkt.l4;
-
-	it->next_seq = pkt_be32(tcp + TCP_SEQ) + it->gso_size;
-	it->psh = (tcp[TCP_FLAGS] & TCP_FLAG_PSH) != 0;
-	if (it->psh)
-		it->size_max = 0;
+	it->next_seq = pkt_be32(it->data + it->pkt.l4 + TCP_SEQ);
+	gro_tcp_append(it, it->data, it->pkt.len);
 }
 
 void

@@ -31,7 +31,7 @@
 #define HEAP_RESERVE ((size_t)256 << 10)
 
 static struct worker worker;
-static struct moderation moderation;
+static struct moderation moderation = {.timer = -1};
 /* Slots that may have more to read, in turn: a ring, each at most once. */
 static size_t ready[LIMIT_SLOTS];
 static size_t ready_first;
@@ -161,15 +161,10 @@ work(struct worker *w)
 static int
 wait_for_packets(void)
 {
-	bool more = worker.tun_ready || ready_count > 0;
-	uint64_t packets = worker.packets;
-
-	if (more)
-		return EVLOOP_ONCE;
-	worker.packets = 0;
-	return moderation_pause(&moderation, packets)
-		   ? EVLOOP_ONCE | EVLOOP_NONBLOCK
-		   : EVLOOP_ONCE;
+	if (!worker.tun_ready && ready_count == 0 &&
+	    moderation_pause(&moderation, worker.packets))
+		return EVLOOP_ONCE | EVLOOP_NONBLOCK;
+	return EVLOOP_ONCE;
 }
 
 static void
@@ -203,7 +198,6 @@ set_policy(uint32_t policy)
 	struct sched_param normal = {.sched_priority = 0};
 	struct sched_param first = {.sched_priority = 1};
 
-	moderation_none(&moderation);
 	if (policy == SCHED_POLICY_RR) {
 		if (sched_setscheduler(0, SCHED_RR, &first) == 0) {
 			if (moderation_start(&moderation) == -1)

@@ -35,12 +35,6 @@ moderation_start(struct moderation *m)
 	return timerfd_settime(m->timer, 0, &its, NULL);
 }
 
-void
-moderation_none(struct moderation *m)
-{
-	*m = (struct moderation){.timer = -1};
-}
-
 /* Until the period is over; how many there were since the last time. */
 static uint64_t
 periods(const struct moderation *m)
@@ -54,18 +48,17 @@ periods(const struct moderation *m)
 bool
 moderation_pause(struct moderation *m, uint64_t packets)
 {
-	uint64_t n;
+	uint64_t n, fresh = packets - m->seen;
 
-	m->packets += packets;
-	if (m->timer == -1 || (!m->loaded && m->packets < MODERATION_ENTER))
+	if (m->timer == -1 || (!m->loaded && fresh < MODERATION_ENTER))
 		return false;
 	n = periods(m);
-	if (m->packets >= n * MODERATION_ENTER)
+	if (fresh >= n * MODERATION_ENTER)
 		m->loaded = true;
-	if (m->packets >= n * MODERATION_STAY)
+	if (fresh >= n * MODERATION_STAY)
 		m->quiet = 0;
 	else if (++m->quiet >= MODERATION_QUIET)
 		m->loaded = false;
-	m->packets = 0;
+	m->seen = packets;
 	return m->loaded;
 }

@@ -15,16 +15,14 @@ struct moderation {
 	int timer; /* a timerfd, or -1: no moderation */
 	bool loaded;
 	unsigned int quiet; /* looks in a row that found little to do */
-	uint64_t packets;   /* since the timer was last read */
+	uint64_t seen;	    /* packets when the timer was last read */
 };
 
 /* Before the process locks itself down.  -1 with errno: there is no timer. */
 int moderation_start(struct moderation *);
-/* There is none: moderation_pause never pauses. */
-void moderation_none(struct moderation *);
 
 /*
- * All that had come is done, packets of it since the last call.  Under load,
+ * All that had come is done, packets of it since the start.  Under load,
  * waits until the period is over and returns true: look at what has come
  * meanwhile, and do not wait for it.  Else false: wait for the next packet.
  */

@@ -390,8 +390,8 @@ class Tund:
     def start(self, **more):
         with open(self.log_path, "a", encoding="ascii") as log:
             self.process = self.host.popen(
-                self.prefix + [TUND, "-d", "-v", "-x", os.path.abspath(BUILD), "-f",
-                 self.conf_path] + self.options,
+                [*self.prefix, TUND, "-d", "-v", "-x", os.path.abspath(BUILD),
+                 "-f", self.conf_path] + self.options,
                 stdout=subprocess.DEVNULL, stderr=log, **more)
 
     @property
