@@ -16,7 +16,8 @@
 #include "worker/egress.h"
 #include "worker/udp_io.h"
 
-#define EGRESS_FRAMES 16
+#define EGRESS_FRAMES 256 /* small ones */
+#define EGRESS_LARGEST 16
 #define RUN_MAX 64
 #define SEND_MAX_IPV4 65493
 #define SEND_MAX_IPV6 65473
@@ -270,9 +271,9 @@ static void
 peers_take_turns_and_each_keeps_its_order(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < EGRESS_FRAMES; i++)
+	for (size_t i = 0; i < 4 * RIG_SLOTS; i++)
 		push_packet(i % RIG_SLOTS, 700);
-	assert_true(egress_run(&rig.w));
+	assert_false(egress_run(&rig.w));
 	assert_int_equal(rig_write_count, RIG_SLOTS);
 	for (size_t slot = 0; slot < RIG_SLOTS; slot++)
 		EXPECT_SENDS(slot, {4 * 700, 700});
@@ -337,17 +338,42 @@ more_packets_than_a_batch_holds_all_arrive(void **state)
 }
 
 static void
-a_batch_is_sixteen_frames(void **state)
+a_batch_is_as_many_small_frames_as_it_holds(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < EGRESS_FRAMES + 1; i++)
-		push_packet(0, 1000);
+		push_packet(i % RIG_SLOTS, i % 2 == 0 ? 100 : 101);
 	assert_true(egress_run(&rig.w));
-	EXPECT_SENDS(0, {EGRESS_FRAMES * 1000, 1000});
+	assert_int_equal(rig_counter(COUNTER_TUN_READ_FRAMES), EGRESS_FRAMES);
+	EXPECT_SENDS(0, {64 * 100, 100});
+	EXPECT_SENDS(1, {64 * 101, 101});
 	assert_false(egress_run(&rig.w));
-	EXPECT_SENDS(0, {EGRESS_FRAMES * 1000, 1000}, {1000, 0});
+	EXPECT_SENDS(0, {64 * 100, 100}, {100, 0});
 	assert_false(egress_run(&rig.w));
 	expect_delivered();
+}
+
+/* Small frames beside them leave room for fewer, and none is truncated. */
+static void
+a_batch_is_sixteen_of_the_largest_frames(void **state)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_TCP);
+
+	(void)state;
+	s.payload = 65535 - 40;
+	for (size_t i = 0; i < EGRESS_LARGEST + 1; i++)
+		push(i % RIG_SLOTS, s, 1400);
+	assert_true(egress_run(&rig.w));
+	assert_int_equal(rig_counter(COUNTER_TUN_READ_FRAMES), EGRESS_LARGEST);
+	run_all();
+	for (size_t i = 0; i < EGRESS_LARGEST + 1; i++) {
+		push_packet(i % RIG_SLOTS, 28 + i);
+		push(i % RIG_SLOTS, s, 1400);
+	}
+	assert_true(egress_run(&rig.w));
+	run_all();
+	expect_delivered();
+	assert_int_equal(rig_drops(), 0);
 }
 
 static void
@@ -940,7 +966,8 @@ main(void)
 	    TEST(mixed_sizes_of_many_peers_keep_their_order),
 	    TEST(a_send_has_at_most_64_packets),
 	    TEST(more_packets_than_a_batch_holds_all_arrive),
-	    TEST(a_batch_is_sixteen_frames),
+	    TEST(a_batch_is_as_many_small_frames_as_it_holds),
+	    TEST(a_batch_is_sixteen_of_the_largest_frames),
 	    TEST(without_a_header_a_batch_is_one_packet),
 	    TEST(a_malformed_frame_is_counted_and_harms_no_other),
 	    TEST(a_checksum_outside_the_packet_is_dropped),
