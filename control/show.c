@@ -108,8 +108,8 @@ add_interface(json_t *list, json_t *interface)
 	static const char *const keys[] = {"id", "name", "configured", "device",
 	    "monitored", "ifindex", "up", "running", "deleted", "mtu_bytes",
 	    "addresses", "netns", "vnet_hdr", "batch_packets", "queues",
-	    "sched_policy", "txqueuelen_packets", "gso_max_segs", "max_peers",
-	    "listen", NULL};
+	    "sched_policy", "cpus", "txqueuelen_packets", "gso_max_segs",
+	    "max_peers", "listen", NULL};
 	json_t *whole = pick(interface, keys);
 
 	json_object_set_new(whole, "peer_count",
@@ -122,7 +122,8 @@ static json_t *
 process_list(void)
 {
 	static const char *const keys[] = {"name", "pid", "interface", "queue",
-	    "state", "started", "restarts", "sched_policy", "log_level", NULL};
+	    "state", "started", "restarts", "sched_policy", "cpus", "log_level",
+	    NULL};
 	json_t *list = json_array(), *process;
 	size_t i;
 

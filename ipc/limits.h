@@ -6,6 +6,7 @@
  */
 #define LIMIT_INTERFACES 32
 #define LIMIT_QUEUES 16		      /* workers of one interface */
+#define LIMIT_CPUS 1024		      /* numbers below, CPU_SETSIZE */
 #define LIMIT_PEERS 256		      /* max-peers of one interface */
 #define LIMIT_SLOTS (2 * LIMIT_PEERS) /* sockets: a pool per family */
 #define LIMIT_PREFIXES 65536	      /* of one interface, all peers together */

@@ -107,7 +107,8 @@ msg_read_worker_config(const struct imsg *m, struct msg_worker_config *c)
 	    (c->offloads & ~OFFLOAD_ALL) != 0 || c->slots > LIMIT_SLOTS ||
 	    c->max_prefixes > LIMIT_PREFIXES || c->uid == 0 || c->gid == 0 ||
 	    c->log_level >= LOG_LEVEL_COUNT || c->strict > 1 ||
-	    c->sched_policy >= SCHED_POLICY_COUNT ||
+	    c->sched_policy >= SCHED_POLICY_COUNT || c->pinned > 1 ||
+	    c->cpu >= LIMIT_CPUS ||
 	    !is_terminated(c->interface, sizeof(c->interface)))
 		return -1;
 	return 0;

@@ -82,6 +82,8 @@ struct msg_worker_config {
 	uint32_t log_level;
 	uint32_t strict;       /* 1: every sandbox layer or none */
 	uint32_t sched_policy; /* enum sched_policy */
+	uint32_t pinned;       /* 1: runs on this CPU alone */
+	uint32_t cpu;
 	char interface[IFNAMSIZ];
 };
 

@@ -62,6 +62,13 @@ conf_global_equal(const struct conf *a, const struct conf *b)
 }
 
 bool
+conf_cpus_equal(const struct conf_interface *a, const struct conf_interface *b)
+{
+	return a->cpu_count == b->cpu_count &&
+	       memcmp(a->cpus, b->cpus, a->cpu_count * sizeof(a->cpus[0])) == 0;
+}
+
+bool
 conf_interface_equal(
     const struct conf_interface *a, const struct conf_interface *b)
 {
@@ -72,7 +79,7 @@ conf_interface_equal(
 	       a->gso_max_segs == b->gso_max_segs && a->queues == b->queues &&
 	       a->max_peers == b->max_peers &&
 	       a->socket_buffer == b->socket_buffer &&
-	       a->sched_policy == b->sched_policy &&
+	       a->sched_policy == b->sched_policy && conf_cpus_equal(a, b) &&
 	       a->offloads == b->offloads && a->routes == b->routes &&
 	       prefixes_equal(&a->addresses, &b->addresses) &&
 	       endpoint_equal(&a->listen4, &b->listen4) &&

@@ -59,8 +59,10 @@ struct conf_interface {
 	uint32_t mtu;	/* 0: from the egress route */
 	uint32_t txqueuelen;
 	uint32_t gso_max_segs;
-	uint32_t queues;       /* workers */
-	uint32_t sched_policy; /* enum sched_policy (ipc/msg.h) */
+	uint32_t queues;	     /* workers */
+	uint32_t sched_policy;	     /* enum sched_policy (ipc/msg.h) */
+	uint32_t cpus[LIMIT_QUEUES]; /* the workers', in turn */
+	uint32_t cpu_count;	     /* 0: any */
 	uint32_t max_peers;
 	uint32_t socket_buffer; /* bytes, each way */
 	uint32_t offloads;	/* OFFLOAD_BIT()s asked for (ipc/msg.h) */
@@ -104,9 +106,12 @@ void conf_free(struct conf *);
 
 /*
  * Comparisons for a reload.  conf_interface_equal looks at everything but
- * the peers; conf_peer_equal at all but the line.
+ * the peers, conf_cpus_equal at cpus alone; conf_peer_equal at all but the
+ * line.
  */
 bool conf_global_equal(const struct conf *, const struct conf *);
+bool conf_cpus_equal(
+    const struct conf_interface *, const struct conf_interface *);
 bool conf_interface_equal(
     const struct conf_interface *, const struct conf_interface *);
 bool conf_peer_equal(const struct conf_peer *, const struct conf_peer *);

@@ -43,6 +43,7 @@ static const char *const setting_names[SETTING_COUNT] = {
     [SETTING_ROUTES] = "routes",
     [SETTING_SOCKET_BUFFER] = "socket-buffer",
     [SETTING_SCHED_POLICY] = "sched-policy",
+    [SETTING_CPUS] = "cpus",
     [SETTING_LISTEN4] = "listen on an IPv4 address",
     [SETTING_LISTEN6] = "listen on an IPv6 address",
     [SETTING_MARK] = "mark",
@@ -361,6 +362,31 @@ build_sched_policy(
 {
 	if (build_once(b, where, SETTING_SCHED_POLICY))
 		b->interface->conf->sched_policy = policy;
+}
+
+void
+build_cpus_begin(struct conf_build *b, struct conf_where where)
+{
+	build_once(b, where, SETTING_CPUS);
+	b->interface->conf->cpu_count = 0;
+}
+
+void
+build_cpu(struct conf_build *b, struct conf_where where, const char *text)
+{
+	struct conf_value v = build_value(b, where, "cpus", text);
+	struct conf_interface *c = b->interface->conf;
+	uint32_t cpu;
+
+	if (conf_value_number(&v, 0, LIMIT_CPUS - 1, &cpu) == -1)
+		return;
+	if (c->cpu_count == LIMIT_QUEUES) {
+		conf_error(b->errors, where,
+		    "cpu %u is one more than there can be queues (%d)", cpu,
+		    LIMIT_QUEUES);
+		return;
+	}
+	c->cpus[c->cpu_count++] = cpu;
 }
 
 void

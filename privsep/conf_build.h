@@ -29,6 +29,7 @@ enum conf_setting {
 	SETTING_ROUTES,
 	SETTING_SOCKET_BUFFER,
 	SETTING_SCHED_POLICY,
+	SETTING_CPUS,
 	SETTING_LISTEN4,
 	SETTING_LISTEN6,
 	SETTING_MARK, /* of an interface or a peer */
@@ -71,6 +72,9 @@ void build_address(struct conf_build *, struct conf_where, const char *);
 void build_socket_buffer(struct conf_build *, struct conf_where, const char *);
 void build_sched_policy(
     struct conf_build *, struct conf_where, uint32_t policy);
+/* Then each CPU of the list. */
+void build_cpus_begin(struct conf_build *, struct conf_where);
+void build_cpu(struct conf_build *, struct conf_where, const char *);
 /* vnet-header, routes. */
 void build_switch(
     struct conf_build *, struct conf_where, enum conf_setting, bool on);

@@ -222,6 +222,18 @@ check_peer_count(struct conf_errors *errors, const struct build_interface *i)
 	}
 }
 
+/* A CPU without a worker is a mistake; workers may share one. */
+static void
+check_cpus(struct conf_errors *errors, const struct build_interface *i)
+{
+	const struct conf_interface *c = i->conf;
+
+	if (c->cpu_count > c->queues && !i->scope.lost)
+		conf_error(errors, i->scope.set[SETTING_CPUS],
+		    "%u cpus for %u queue%s; raise queues or name fewer",
+		    c->cpu_count, c->queues, c->queues == 1 ? "" : "s");
+}
+
 static void
 inherit(const struct conf_interface *c, const struct build_peer *p)
 {
@@ -244,6 +256,7 @@ check_interface(struct conf_errors *errors, const struct build_interfaces *all,
 	check_listen(errors, i);
 	check_ports(errors, all, i);
 	check_peer_count(errors, i);
+	check_cpus(errors, i);
 	TAILQ_FOREACH (p, &i->peers, entry)
 		inherit(i->conf, p);
 }

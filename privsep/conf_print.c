@@ -104,6 +104,19 @@ print_link(const struct conf_interface *i, FILE *f)
 }
 
 static void
+print_cpus(const struct conf_interface *i, FILE *f)
+{
+	uint32_t n;
+
+	if (i->cpu_count == 0)
+		return;
+	fputs("\tcpus {", f);
+	for (n = 0; n < i->cpu_count; n++)
+		fprintf(f, " %" PRIu32, i->cpus[n]);
+	fputs(" }\n", f);
+}
+
+static void
 print_offloads(const struct conf_interface *i, FILE *f)
 {
 	static const enum offload of_vnet_hdr[] = {
@@ -152,6 +165,7 @@ print_interface(const struct conf_interface *i, FILE *f)
 	print_link(i, f);
 	fprintf(f, "\tqueues %" PRIu32 "\n", i->queues);
 	fprintf(f, "\tsched-policy %s\n", sched_policy_name(i->sched_policy));
+	print_cpus(i, f);
 	print_offloads(i, f);
 	print_sockets(i, f);
 	TAILQ_FOREACH (p, &i->peers, entry)

@@ -163,6 +163,7 @@ lifecycle_can_update(const struct iface *ifc, const struct conf_interface *c)
 	       old->queues == c->queues && old->max_peers == c->max_peers &&
 	       old->socket_buffer == c->socket_buffer &&
 	       old->sched_policy == c->sched_policy &&
+	       conf_cpus_equal(old, c) &&
 	       endpoint_equal(&old->listen4, &c->listen4) &&
 	       endpoint_equal(&old->listen6, &c->listen6);
 }

@@ -91,6 +91,7 @@ static const char *join(struct parser *, const char *, const char *);
 %token SCHED_POLICY "sched-policy"
 %token BATCH "batch"
 %token RR "rr"
+%token CPUS "cpus"
 %token ENDPOINT "endpoint"
 %token ALLOW "allow"
 %token <text> WORD "value"
@@ -173,6 +174,20 @@ setting:
 	| SCHED_POLICY RR {
 		build_sched_policy(p->build, @1, SCHED_POLICY_RR);
 	}
+	| CPUS cpus
+	;
+
+cpus:
+	  WORD {
+		build_cpus_begin(p->build, @1);
+		build_cpu(p->build, @1, $1);
+	}
+	| '{' { build_cpus_begin(p->build, @1); } lines cpu_list '}'
+	;
+
+cpu_list:
+	  WORD { build_cpu(p->build, @1, $1); } gap
+	| cpu_list WORD { build_cpu(p->build, @2, $2); } gap
 	;
 
 monitored:
@@ -256,6 +271,7 @@ static const struct keyword {
     {"bind-device", BIND_DEVICE, "an interface or a peer"},
     {"control", CONTROL, ""},
     {"control-user", CONTROL_USER, ""},
+    {"cpus", CPUS, "an interface"},
     {"create", CREATE, NULL},
     {"device", DEVICE, "an interface"},
     {"endpoint", ENDPOINT, "a peer"},

@@ -10,6 +10,7 @@
 
 #include "config.h"
 
+#include "common/cpulist.h"
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "privsep/daemon.h"
@@ -87,6 +88,17 @@ state_policy(const struct proc *p)
 	return NULL;
 }
 
+/* The same of the CPUs that it may run on; NULL: no such process. */
+static const char *
+state_cpus(const struct proc *p, char text[CPULIST_STRLEN])
+{
+	cpu_set_t set;
+
+	if (p->pid <= 0 || sched_getaffinity(p->pid, sizeof(set), &set) == -1)
+		return NULL;
+	return cpulist_format(&set, text);
+}
+
 static json_t *
 state_process(
     const struct daemon *d, const struct proc *p, const struct queue *q)
@@ -98,16 +110,18 @@ state_process(
 	    [PROC_STOPPED] = "stopped",
 	};
 	const struct iface *ifc = q != NULL ? q->iface : NULL;
+	char cpus[CPULIST_STRLEN];
 
 	return json_pack("{s:s, s:o, s:s?, s:o, s:o, s:s, s:o, s:i, s:s?, "
-			 "s:s, s:{s:o, s:o}}",
+			 "s:s?, s:s, s:{s:o, s:o}}",
 	    "name", process_name(p->kind), "pid",
 	    state_known(p->pid > 0, p->pid), "interface",
 	    ifc != NULL ? iface_name(ifc) : NULL, "interface_id",
 	    state_known(ifc != NULL, ifc != NULL ? ifc->id : 0), "queue",
 	    state_known(q != NULL, q != NULL ? q->number : 0), "state",
 	    states[p->state], "started", state_time(p->started), "restarts",
-	    (int)p->restarts, "sched_policy", state_policy(p), "log_level",
+	    (int)p->restarts, "sched_policy", state_policy(p), "cpus",
+	    state_cpus(p, cpus), "log_level",
 	    log_level_name(d->log_level[p->kind]), "sandbox", "applied",
 	    state_layers(p->applied), "missing", state_layers(p->missing));
 }
@@ -239,6 +253,18 @@ state_link(json_t *o, const struct iface *ifc)
 	    o, "deleted", json_boolean(ifc->gone || (known && l->deleted)));
 }
 
+/* As asked for; empty: any. */
+static json_t *
+state_cpus_asked(const struct conf_interface *c)
+{
+	json_t *array = json_array();
+	uint32_t i;
+
+	for (i = 0; i < c->cpu_count; i++)
+		json_array_append_new(array, json_integer(c->cpus[i]));
+	return array;
+}
+
 static json_t *
 state_interface(const struct iface *ifc)
 {
@@ -251,7 +277,7 @@ state_interface(const struct iface *ifc)
 	json_t *o;
 
 	o = json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:o, s:o, "
-		      "s:i, s:o, s:o, s:o, s:s}",
+		      "s:i, s:o, s:o, s:o, s:s, s:o}",
 	    "id", (int)ifc->id, "name", iface_name(ifc), "configured", c->name,
 	    "device", devices[c->device], "monitored", c->monitored, "vnet_hdr",
 	    ifc->tun.vnet_hdr, "batch_packets",
@@ -261,7 +287,7 @@ state_interface(const struct iface *ifc)
 	    state_known(c->monitored, c->gso_max_segs), "max_peers",
 	    (int)c->max_peers, "listen", state_listen(c), "offloads",
 	    state_offloads(ifc), "peers", state_peers(ifc), "sched_policy",
-	    sched_policy_name(c->sched_policy));
+	    sched_policy_name(c->sched_policy), "cpus", state_cpus_asked(c));
 	if (o != NULL)
 		state_link(o, ifc);
 	return o;

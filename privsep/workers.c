@@ -79,6 +79,10 @@ workers_on_setup(struct proc *p, void *arg)
 	    .sched_policy = ifc->conf->sched_policy};
 	uint32_t i;
 
+	if (ifc->conf->cpu_count > 0) {
+		c.pinned = 1;
+		c.cpu = ifc->conf->cpus[q->number % ifc->conf->cpu_count];
+	}
 	q->prefix_room = c.max_prefixes;
 	strlcpy(c.interface, iface_name(ifc), sizeof(c.interface));
 	proc_send(p, MSG_WORKER_CONFIG, 0, &c, sizeof(c), -1);

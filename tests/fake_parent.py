@@ -82,7 +82,7 @@ def process(name, pid, interface=None, queue_number=None):
             "interface_id": None if interface is None else 0,
             "queue": queue_number, "state": "running" if pid else "waiting",
             "started": "2026-11-23T07:28:00Z", "restarts": 0,
-            "sched_policy": "batch" if interface else "other",
+            "sched_policy": "batch" if interface else "other", "cpus": "0-1",
             "log_level": "info",
             "sandbox": {"applied": ["user", "root", "seccomp"],
                         "missing": ["mdwe"]}}
@@ -103,6 +103,7 @@ def state(sequence=17, interfaces=("tun0",), peers=2):
              "mtu_bytes": 1420, "addresses": ["10.9.0.1/24", "fd09::1/64"],
              "netns": None, "deleted": False, "vnet_hdr": True,
              "batch_packets": 128, "queues": 2, "sched_policy": "batch",
+             "cpus": [0, 1],
              "txqueuelen_packets": 1000,
              "gso_max_segs": 64, "max_peers": 64, "listen": ["0.0.0.0:6080"],
              "offloads": offloads(), "peers": [peer("abc"[n % 3] * (n // 3 + 1), n)

@@ -194,6 +194,7 @@ defaults_are_those_of_the_header(void **state)
 	assert_int_equal(i->gso_max_segs, CONF_GSO_MAX_SEGS_DEFAULT);
 	assert_int_equal(i->queues, 1);
 	assert_int_equal(i->sched_policy, SCHED_POLICY_BATCH);
+	assert_int_equal(i->cpu_count, 0);
 	assert_int_equal(i->max_peers, CONF_MAX_PEERS_DEFAULT);
 	assert_int_equal(i->socket_buffer, CONF_SOCKET_BUFFER_DEFAULT);
 	assert_int_equal(i->offloads, OFFLOAD_ALL);
@@ -245,6 +246,7 @@ every_interface_keyword_sets_its_value(void **state)
 		     "	gso-max-segs 7\n"
 		     "	queues 3\n"
 		     "	sched-policy rr\n"
+		     "	cpus { 2, 0\n 1023 }\n"
 		     "	max-peers 9\n"
 		     "	vnet-header on\n"
 		     "	routes on\n"
@@ -263,6 +265,10 @@ every_interface_keyword_sets_its_value(void **state)
 	assert_int_equal(i->gso_max_segs, 7);
 	assert_int_equal(i->queues, 3);
 	assert_int_equal(i->sched_policy, SCHED_POLICY_RR);
+	assert_int_equal(i->cpu_count, 3);
+	assert_int_equal(i->cpus[0], 2);
+	assert_int_equal(i->cpus[1], 0);
+	assert_int_equal(i->cpus[2], 1023);
 	assert_int_equal(i->max_peers, 9);
 	assert_true(i->vnet_hdr);
 	assert_true(i->routes);
@@ -727,9 +733,10 @@ interface_comparison_sees_every_field(void **state)
 	static const char *const rows[] = {"device adopt", "device fd 3",
 	    "device fd 3 unmonitored", "mtu 1400", "address 10.0.0.1/8",
 	    "txqueuelen 5", "gso-max-segs 5", "queues 2", "sched-policy rr",
-	    "max-peers 2", "vnet-header off", "offload { udp-gso off }",
-	    "routes on", "socket-buffer 1m", "listen udp on 0.0.0.0 port 5",
-	    "listen udp on :: port 5", "mark 5", "bind-device lo"};
+	    "cpus 0", "cpus 1", "max-peers 2", "vnet-header off",
+	    "offload { udp-gso off }", "routes on", "socket-buffer 1m",
+	    "listen udp on 0.0.0.0 port 5", "listen udp on :: port 5", "mark 5",
+	    "bind-device lo"};
 	struct conf *base = parse("interface tun0 { }\n"), *other;
 	char text[128];
 	size_t n;
@@ -1044,6 +1051,9 @@ add_interface(struct generator *g, uint32_t n)
 	add_socket(g);
 	if (pick(g, 3) == 0)
 		add(g, "queues %u%s", 1 + pick(g, LIMIT_QUEUES), gap(g));
+	if (pick(g, 3) == 0)
+		add(g, pick(g, 2) ? "cpus %u%s" : "cpus { %u }%s", pick(g, 9),
+		    gap(g));
 	if (pick(g, 3) == 0)
 		add(g, "sched-policy %s%s", pick(g, 2) ? "rr" : "batch",
 		    gap(g));

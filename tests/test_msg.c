@@ -60,6 +60,8 @@ worker_config_is_exact_and_in_range(void **state)
 	REFUSED(c, strict, 2, msg_read_worker_config(&m, &out));
 	REFUSED(c, sched_policy, SCHED_POLICY_COUNT,
 	    msg_read_worker_config(&m, &out));
+	REFUSED(c, pinned, 2, msg_read_worker_config(&m, &out));
+	REFUSED(c, cpu, LIMIT_CPUS, msg_read_worker_config(&m, &out));
 	REFUSED(c, queue, LIMIT_QUEUES, msg_read_worker_config(&m, &out));
 	REFUSED(c, slots, LIMIT_SLOTS + 1, msg_read_worker_config(&m, &out));
 	REFUSED(c, offloads, OFFLOAD_ALL + 1, msg_read_worker_config(&m, &out));

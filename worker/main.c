@@ -212,10 +212,28 @@ set_policy(uint32_t policy)
 		log_warn("SCHED_BATCH");
 }
 
+/* Before memory is taken, which then is of that CPU's node. */
+static void
+set_affinity(const struct msg_worker_config *config)
+{
+	cpu_set_t set;
+
+	if (config->pinned == 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(config->cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) == -1)
+		log_warnx("CPU %u is not there, or not allowed to this "
+			  "service, so any is used; change cpus in the "
+			  "configuration",
+		    config->cpu);
+}
+
 static void
 prepare(struct worker *w, const struct msg_worker_config *config)
 {
 	csum_init();
+	set_affinity(config);
 	w->egress = egress_new();
 	w->ingress = ingress_new();
 	if (w->egress == NULL || w->ingress == NULL)
