@@ -57,19 +57,21 @@ class Judge:
             self.add(what, mine / best, goal)
 
 
-def throughput(j):
+def throughput(j, mine="tund"):
+    label = mine.removeprefix("tund")
     for way in ("a-b", "b-a"):
         for cc, beside, goal in (("bbr", "vxlan", 0.70),
                                  ("cubic", "veth", 0.75)):
             name = f"tcp {cc} 1 stream {way}"
-            j.ratio(f"{name}: to {beside}", ON, (name, "tund"),
+            j.ratio(f"{name}{label}: to {beside}", ON, (name, mine),
                     (name, beside), goal)
         for cc in ("bbr", "cubic"):
-            j.ratio(f"tcp {cc} 4 streams {way}: to vxlan's one", ON,
-                    (f"tcp {cc} 4 streams {way}", "tund"),
+            j.ratio(f"tcp {cc} 4 streams {way}{label}: to vxlan's one", ON,
+                    (f"tcp {cc} 4 streams {way}", mine),
                     (f"tcp {cc} 1 stream {way}", "vxlan"), 0.65)
     for name, goal in (("udp 64 B", 1.5), ("udp 1200 B in runs", 0.5)):
-        j.ratio(f"{name}: to vxlan", ON, (name, "tund"), (name, "vxlan"), goal)
+        j.ratio(f"{name}{label}: to vxlan", ON, (name, mine),
+                (name, "vxlan"), goal)
 
 
 def against_others(j):
@@ -86,19 +88,23 @@ def latency(j):
     best = j.best(ON, "ping idle", FOREIGN, min)
     if mine is not None and best:
         j.add("ping idle: to the fastest of others", mine / best, 1.0, False)
-    for way in ("tund", "tund rr"):
+    for way in ("tund", "tund rr", "tund pinned"):
         for cc in ("bbr", "cubic"):
             j.add(f"ping p99 under tcp {cc}, {way}, ms",
                   j.median(ON, f"ping p99 under tcp {cc}", way), 2, False)
 
 
-def cost(j, extra):
+def cost(j, mine="tund"):
+    label = mine.removeprefix("tund")
     for cc in ("bbr", "cubic"):
-        spent = j.cpu.get((ON, f"tcp {cc} 1 stream a-b", "tund"))
+        spent = j.cpu.get((ON, f"tcp {cc} 1 stream a-b", mine))
         if spent:
-            j.add(f"daemons' CPU, tcp {cc} 1 stream, s/GB",
+            j.add(f"daemons' CPU, tcp {cc} 1 stream{label}, s/GB",
                   statistics.median(spent), 0.75, False,
                   (min(spent), max(spent)))
+
+
+def memory(j, extra):
     rss = extra.get("worker_rss_kib")
     if rss:
         j.add("the worker's memory, KiB", max(rss), RSS_MAX_KIB, False)
@@ -140,7 +146,10 @@ def judge(samples, cpu, extra):
     throughput(j)
     against_others(j)
     latency(j)
-    cost(j, extra)
+    cost(j)
+    throughput(j, "tund pinned")
+    cost(j, "tund pinned")
+    memory(j, extra)
     versions(j)
     scaling(j)
     queues(j)

@@ -19,8 +19,8 @@ import time
 
 import goals
 from machine import Load, Namespaces, describe, read, resident_kib, run
-from tunnels import (FOREIGN, Tund, Tund6, TundPeers, TundQueues, TundRr,
-                     TundSink, Veth, Vxlan, install)
+from tunnels import (FOREIGN, Tund, Tund6, TundPeers, TundPinned, TundQueues,
+                     TundRr, TundSink, Veth, Vxlan, install)
 
 IPERF_PORT = 5201
 PPS_PORT = 5300
@@ -288,22 +288,23 @@ def main_part(bench, folder):
     foreign = [t for t in foreign if t.package not in gone]
     tund, tund6 = Tund(net, folder, args.build), Tund6(net, folder, args.build)
     rr = TundRr(net, folder, args.build)
+    pinned = TundPinned(net, folder, args.build)
     up = start_all(bench, [Veth(net, folder), Vxlan(net, folder), tund, tund6,
-                           rr, *foreign])
-    ways = [Way(t) for t in up if t not in (tund6, rr)]
-    with_rr = [*ways, Way(rr)]
+                           rr, pinned, *foreign])
+    ways = [Way(t) for t in up if t not in (tund6, rr, pinned)]
+    every = [*ways, Way(rr), Way(pinned)]
     near = [w for w in ways if w.name in ("veth", "vxlan", "tund")]
-    tunnels = [w for w in with_rr if w.name != "veth"]
+    tunnels = [w for w in every if w.name != "veth"]
     inner = [Way(tund), Way(tund, 6, "tund 6 in 4"), Way(tund6, 4,
              "tund 4 in 6"), Way(tund6, 6, "tund 6 in 6")]
     bench.workers = tund.workers()
     bench.look_at_memory()
     net.offloads(True)
     bench.rounds("offloads on", [
-        *tcp_measures(bench, with_rr, near),
-        ("udp 1200 B in runs", bench.udp, [*near, Way(rr)]),
+        *tcp_measures(bench, every, [*near, Way(pinned)]),
+        ("udp 1200 B in runs", bench.udp, [*near, Way(rr), Way(pinned)]),
         ("udp 1200 B one by one", bench.udp_plain, near),
-        ("udp 64 B", bench.small, with_rr),
+        ("udp 64 B", bench.small, every),
         ("ping idle", bench.ping_idle, ways),
         ("ping p99 under tcp bbr",
          lambda way: bench.ping_loaded(way, "bbr"), tunnels),

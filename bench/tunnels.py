@@ -8,7 +8,8 @@ from machine import cpu_seconds, descendants, read, run, stat_of
 
 MTU = 1420
 # On the veth; the second half of the port numbers is as good as any.
-PORTS = {"tund": 6080, "tund6": 6081, "tund rr": 6082, "vxlan": 4789,
+PORTS = {"tund": 6080, "tund6": 6081, "tund rr": 6082,
+         "tund pinned": 6083, "vxlan": 4789,
          "vtun": 5000, "openvpn": 1195, "fastd": 1196}
 
 
@@ -185,6 +186,14 @@ class TundRr(Tund):
     number = 12
     device = "tund2"
     settings = ("sched-policy rr",)
+
+
+class TundPinned(Tund):
+    """Both workers on the CPU of the veth's softirqs, which is any: on one."""
+    name = "tund pinned"
+    number = 13
+    device = "tund3"
+    settings = ("cpus 0",)
 
 
 class TundQueues(Tund):
