@@ -9,8 +9,8 @@ from machine import cpu_seconds, descendants, read, run, stat_of
 MTU = 1420
 # On the veth; the second half of the port numbers is as good as any.
 PORTS = {"tund": 6080, "tund6": 6081, "tund rr": 6082,
-         "tund pinned": 6083, "vxlan": 4789,
-         "vtun": 5000, "openvpn": 1195, "fastd": 1196}
+         "tund pinned": 6083, "vxlan": 4789, "vtun": 5000, "openvpn": 1195,
+         "fastd": 1196}
 
 
 class Tunnel:
@@ -189,7 +189,7 @@ class TundRr(Tund):
 
 
 class TundPinned(Tund):
-    """Both workers on the CPU of the veth's softirqs, which is any: on one."""
+    """Both workers on one CPU, and so on that of the veth's softirqs."""
     name = "tund pinned"
     number = 13
     device = "tund3"

@@ -353,7 +353,7 @@ a_batch_is_as_many_small_frames_as_it_holds(void **state)
 	expect_delivered();
 }
 
-/* Small frames beside them leave room for fewer, and none is truncated. */
+/* Nor is one truncated that comes behind small ones. */
 static void
 a_batch_is_sixteen_of_the_largest_frames(void **state)
 {

@@ -19,7 +19,11 @@
  * CPU.
  */
 #define EGRESS_FRAMES BATCH_PACKETS
-#define EGRESS_BYTES ((size_t)16 * 1026 * 64)
+#define EGRESS_LARGEST ((size_t)16)
+/* Before the first frame, so that IP headers begin a cache line. */
+#define EGRESS_HEADROOM (64 - VNET_HDR_LEN)
+#define EGRESS_BYTES \
+	(EGRESS_LARGEST * roundup(EGRESS_HEADROOM + TUN_FRAME_MAX, 64))
 #define RUN_SEGS_MAX 64 /* UDP_MAX_SEGMENTS before Linux 6.9 */
 
 /* Packets of one peer and one size, the last perhaps smaller: one send. */
@@ -221,8 +225,7 @@ egress_run(struct worker *w)
 {
 	struct egress *e = w->egress;
 	size_t i, n = 0, most = w->vnet_hdr ? EGRESS_FRAMES : 1;
-	/* so that IP headers lie on a cache line of their own */
-	size_t at = 54;
+	size_t at = EGRESS_HEADROOM;
 
 	for (i = 0; i < most && at + TUN_FRAME_MAX <= EGRESS_BYTES; i++) {
 		if ((n = tun_read(w, e->frames + at)) == 0)
