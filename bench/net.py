@@ -116,6 +116,10 @@ class Bench:
     def udp(self, way):
         return self.pps(way, "-g", "-l", "1200", field="bytes")
 
+    def udp_offered(self, way):
+        return self.pps(way, "-g", "-l", "1200", "-r", str(goals.OFFERED),
+                        field="bytes")
+
     def udp_plain(self, way):
         return self.pps(way, "-l", "1200", field="bytes")
 
@@ -303,9 +307,10 @@ def main_part(bench, folder):
     bench.rounds("offloads on", [
         *tcp_measures(bench, every, [*near, Way(pinned)]),
         ("udp 1200 B in runs", bench.udp, [*near, Way(rr), Way(pinned)]),
+        (goals.UDP_OFFERED, bench.udp_offered, [*near, Way(rr), Way(pinned)]),
         ("udp 1200 B one by one", bench.udp_plain, near),
         ("udp 64 B", bench.small, every),
-        ("ping idle", bench.ping_idle, ways),
+        ("ping idle", bench.ping_idle, [*ways, Way(pinned)]),
         ("ping p99 under tcp bbr",
          lambda way: bench.ping_loaded(way, "bbr"), tunnels),
         ("ping p99 under tcp cubic",
@@ -315,7 +320,7 @@ def main_part(bench, folder):
         ("ip versions, udp 64 B", bench.small, inner)])
     net.offloads(False)
     bench.rounds("offloads off", [
-        *tcp_measures(bench, ways, near, streams=(1,)),
+        *tcp_measures(bench, [*ways, Way(pinned)], near, streams=(1,)),
         ("udp 1200 B in runs", bench.udp, near),
         ("udp 64 B", bench.small, near)])
     net.offloads(True)

@@ -39,6 +39,7 @@ static size_t flows = 1, peers = 1;
 static const char *source;
 static bool runs; /* UDP_SEGMENT, UDP_GRO */
 static double seconds = 5;
+static double rate; /* bytes of payload a second; 0 for as fast as it goes */
 static volatile sig_atomic_t stopped;
 
 static void
@@ -121,6 +122,19 @@ send_socket(int family, size_t peer)
 	return fd;
 }
 
+/* With a rate: until what was sent is due. */
+static void
+pace(double start, uint64_t bytes)
+{
+	double ahead = (double)bytes - (now() - start) * rate;
+	struct timespec ts = {0};
+
+	if (rate <= 0 || ahead <= 0)
+		return;
+	ts.tv_nsec = (long)(ahead / rate * 1e9);
+	nanosleep(&ts, NULL);
+}
+
 static void
 do_send(const char *to, uint16_t port)
 {
@@ -163,6 +177,7 @@ do_send(const char *to, uint16_t port)
 		else if (errno != ENOBUFS && errno != EAGAIN &&
 			 errno != ECONNREFUSED && errno != EINTR)
 			err(1, "sendmmsg");
+		pace(start, sent * size);
 	}
 	print("sent", sent, sent * size, now() - start);
 }
@@ -257,8 +272,8 @@ usage(void)
 {
 	fprintf(stderr,
 	    "usage: pps [-g] [-b burst] [-f flows] [-l bytes] [-p peers] "
-	    "[-s source] [-t seconds]\n"
-	    "           send address port\n"
+	    "[-r Gbit/s]\n"
+	    "           [-s source] [-t seconds] send address port\n"
 	    "       pps [-g] receive port\n");
 	exit(2);
 }
@@ -269,7 +284,7 @@ main(int argc, char **argv)
 	struct sigaction sa = {.sa_handler = on_signal};
 	int ch;
 
-	while ((ch = getopt(argc, argv, "b:f:gl:p:s:t:")) != -1)
+	while ((ch = getopt(argc, argv, "b:f:gl:p:r:s:t:")) != -1)
 		switch (ch) {
 		case 'b':
 			burst = number(optarg, BURST_MAX);
@@ -285,6 +300,9 @@ main(int argc, char **argv)
 			break;
 		case 'p':
 			peers = number(optarg, PEERS_MAX);
+			break;
+		case 'r':
+			rate = (double)number(optarg, 1000) * 1e9 / 8;
 			break;
 		case 's':
 			source = optarg;
