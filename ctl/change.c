@@ -86,9 +86,9 @@ show_reload(const struct ctl *ctl, const json_t *result)
 		say("no difference");
 	for (i = 0; i < n; i++)
 		say("%s", text_value(json_array_get(changes, i), buf));
-	if (!ctl->dry_run)
-		say("generation %s is in force",
-		    text_value(json_at(result, "generation"), buf));
+	say("generation %s %s in force",
+	    text_value(json_at(result, "generation"), buf),
+	    ctl->dry_run ? "stays" : "is");
 }
 
 void

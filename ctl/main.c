@@ -19,13 +19,13 @@ params_interface(const struct ctl *ctl)
 	return params_made(json_pack("{s:s}", "interface", ctl->args[0]));
 }
 
-/* The table needs units and help, which the JSON has only when asked. */
+/* The table needs units and help, which the JSON has with -a alone. */
 static json_t *
 params_stats(const struct ctl *ctl)
 {
 	json_t *params = params_interface(ctl);
 
-	if (params != NULL && !ctl->json)
+	if (params != NULL && (!ctl->json || ctl->all))
 		json_object_set_new(params, "describe", json_true());
 	return params;
 }
@@ -39,8 +39,8 @@ static const struct verb verbs[] = {
 	params_interface, show_interfaces, NULL},
     {"peers", IF, "peers with their traffic", "", false, 0, 1, "peers",
 	params_interface, show_peers, NULL},
-    {"stats", "[-a] " IF, "counters; -a: those that are zero, too", "a", false,
-	0, 1, "stats", params_stats, show_stats, NULL},
+    {"stats", "[-a] " IF, "counters; -a: also zeros; with -j: their units", "a",
+	false, 0, 1, "stats", params_stats, show_stats, NULL},
     {"offload", IF, "offloads: asked, granted, enabled, used", "", false, 0, 1,
 	"offload", params_interface, show_offload, NULL},
     {"sandbox", "", "sandbox layers of every process", "", false, 0, 0,

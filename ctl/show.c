@@ -19,6 +19,26 @@ show_version(const struct ctl *ctl, const json_t *result)
 	    text_value(json_at(result, "protocol"), protocol), PACKAGE_VERSION);
 }
 
+/* name:type, in brackets those that may be left out. */
+static const char *
+format_params(const json_t *params, char *buf)
+{
+	char name[TEXT_CELL], type[TEXT_CELL];
+	const json_t *p;
+	size_t i, n = json_array_size(params), used = 0;
+	bool required;
+
+	for (i = 0; i < n && used < TEXT_CELL; i++) {
+		p = json_array_get(params, i);
+		required = json_is_true(json_at(p, "required"));
+		used += (size_t)snprintf(buf + used, TEXT_CELL - used,
+		    "%s%s%s:%s%s", i == 0 ? "" : " ", required ? "" : "[",
+		    text_value(json_at(p, "name"), name),
+		    text_value(json_at(p, "type"), type), required ? "" : "]");
+	}
+	return n == 0 ? "-" : buf;
+}
+
 void
 show_methods(const struct ctl *ctl, const json_t *result)
 {
@@ -26,6 +46,7 @@ show_methods(const struct ctl *ctl, const json_t *result)
 	    {"METHOD", "name", false, NULL},
 	    {"PERMISSION", "permission", false, NULL},
 	    {"ALLOWED", "allowed", false, NULL},
+	    {"PARAMETERS", "params", false, format_params},
 	    {"MEANING", "help", false, NULL},
 	    {0},
 	};
@@ -110,28 +131,35 @@ show_interfaces(const struct ctl *ctl, const json_t *result)
 {
 	static const struct column columns[] = {
 	    {"INTERFACE", "name", false, NULL},
-	    {"INDEX", "ifindex", true, NULL},
+	    {"CONFIGURED", "configured", false, NULL},
+	    {"ID", "id", false, NULL},
+	    {"INDEX", "ifindex", false, NULL},
 	    {"LINK", "", false, format_link},
-	    {"MTU", "mtu_bytes", true, NULL},
+	    {"MTU", "mtu_bytes", false, NULL},
 	    {"DEVICE", "device", false, NULL},
 	    {"MONITORED", "monitored", false, NULL},
-	    {"NETNS", "netns", true, NULL},
+	    {"NETNS", "netns", false, NULL},
 	    {"VNET-HDR", "vnet_hdr", false, NULL},
-	    {"BATCH", "batch_packets", true, NULL},
-	    {"QUEUES", "queues", true, NULL},
+	    {"BATCH", "batch_packets", false, NULL},
+	    {"QUEUES", "queues", false, NULL},
 	    {"SCHED", "sched_policy", false, NULL},
 	    {"CPUS", "cpus", false, NULL},
-	    {"TXQUEUELEN", "txqueuelen_packets", true, NULL},
-	    {"GSO-SEGS", "gso_max_segs", true, NULL},
-	    {"PEERS", "peer_count", true, NULL},
-	    {"MAX-PEERS", "max_peers", true, NULL},
+	    {"TXQUEUELEN", "txqueuelen_packets", false, NULL},
+	    {"GSO-SEGS", "gso_max_segs", false, NULL},
+	    {"PEERS", "peer_count", false, NULL},
+	    {"MAX-PEERS", "max_peers", false, NULL},
 	    {"LISTEN", "listen", false, NULL},
 	    {"ADDRESSES", "addresses", false, NULL},
+	    {"TX PACKETS", "traffic.tx_packets", false, NULL},
+	    {"TX BYTES", "traffic.tx_bytes", false, text_bytes},
+	    {"RX PACKETS", "traffic.rx_packets", false, NULL},
+	    {"RX BYTES", "traffic.rx_bytes", false, text_bytes},
+	    {"DROPPED", "traffic.dropped_packets", false, NULL},
 	    {0},
 	};
 
 	(void)ctl;
-	table_list(json_at(result, "interfaces"), columns);
+	table_blocks(json_at(result, "interfaces"), columns);
 }
 
 /* What a peer's socket was given; less than was wanted shows both. */
@@ -159,21 +187,6 @@ format_buffers(const json_t *socket, char *buf)
 	return buf;
 }
 
-static const char *
-format_peer_drops(const json_t *traffic, char *buf)
-{
-	if (!json_is_object(traffic))
-		return "-";
-	snprintf(buf, TEXT_CELL, "%lld",
-	    (long long)(json_integer_value(
-			    json_at(traffic, "tx_dropped_packets")) +
-			json_integer_value(
-			    json_at(traffic, "rx_dropped_packets")) +
-			json_integer_value(
-			    json_at(traffic, "rx_overflow_packets"))));
-	return buf;
-}
-
 void
 show_peers(const struct ctl *ctl, const json_t *result)
 {
@@ -186,8 +199,12 @@ show_peers(const struct ctl *ctl, const json_t *result)
 	    {"TX BYTES", "traffic.tx_bytes", true, text_bytes},
 	    {"RX PACKETS", "traffic.rx_packets", true, NULL},
 	    {"RX BYTES", "traffic.rx_bytes", true, text_bytes},
-	    {"DROPPED", "traffic", true, format_peer_drops},
+	    {"TX DROPPED", "traffic.tx_dropped_packets", true, NULL},
+	    {"RX DROPPED", "traffic.rx_dropped_packets", true, NULL},
+	    {"OVERFLOW", "traffic.rx_overflow_packets", true, NULL},
+	    {"SLOT", "slot", true, NULL},
 	    {"RCVBUF/SNDBUF", "socket", true, format_buffers},
+	    {"UDP-GRO", "socket.udp_gro", false, NULL},
 	    {"MARK", "mark", true, NULL},
 	    {"BIND", "bind_device", false, NULL},
 	    {"ALLOW", "allow", false, NULL},

@@ -103,23 +103,52 @@ json_at(const json_t *v, const char *path)
 	return v;
 }
 
+static const char *
+cell_text(const json_t *object, const struct column *c, char *buf)
+{
+	const json_t *value = json_at(object, c->path);
+
+	return c->format == NULL ? text_value(value, buf)
+				 : c->format(value, buf);
+}
+
 void
 table_list(const json_t *list, const struct column *columns)
 {
 	struct table *t = table_new();
 	const struct column *c;
-	const json_t *value;
 	char buf[TEXT_CELL];
 	size_t i;
 
 	for (c = columns; c->head != NULL; c++)
 		table_column(t, c->head, c->right);
 	for (i = 0; i < json_array_size(list); i++)
-		for (c = columns; c->head != NULL; c++) {
-			value = json_at(json_array_get(list, i), c->path);
-			table_cell(t, c->format == NULL
-					  ? text_value(value, buf)
-					  : c->format(value, buf));
-		}
+		for (c = columns; c->head != NULL; c++)
+			table_cell(
+			    t, cell_text(json_array_get(list, i), c, buf));
 	table_print(t);
+}
+
+void
+table_blocks(const json_t *list, const struct column *columns)
+{
+	struct table *t;
+	const struct column *c;
+	const json_t *object;
+	char buf[TEXT_CELL];
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		object = json_array_get(list, i);
+		if (i > 0)
+			putchar('\n');
+		t = table_new();
+		table_column(t, columns[0].head, false);
+		table_column(t, cell_text(object, &columns[0], buf), false);
+		for (c = columns + 1; c->head != NULL; c++) {
+			table_cell(t, c->head);
+			table_cell(t, cell_text(object, c, buf));
+		}
+		table_print(t);
+	}
 }

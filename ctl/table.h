@@ -24,6 +24,9 @@ struct column {
 	const char *(*format)(const json_t *, char *buf); /* NULL: text_value */
 };
 void table_list(const json_t *list, const struct column *);
+/* What is too wide for that: a table for each object, a line for each column.
+ */
+void table_blocks(const json_t *list, const struct column *);
 /* The value at a path, or NULL. */
 const json_t *json_at(const json_t *, const char *path);
 

@@ -9,7 +9,7 @@
 #include "ctl/text.h"
 #include "ctl/watch.h"
 
-#define ROW "%-24s  %-16s  %-15s  %s"
+#define ROW "%6s  %-24s  %-16s  %-15s  %s"
 
 /* Each line has been flushed, so that there is nothing left to do. */
 static void
@@ -44,13 +44,14 @@ event_details(json_t *event, char *buf, size_t size)
 static int
 print_event(const struct ctl *ctl, json_t *event)
 {
-	char time[TEXT_CELL], name[TEXT_CELL], interface[TEXT_CELL],
-	    details[4 * TEXT_CELL];
+	char seq[TEXT_CELL], time[TEXT_CELL], name[TEXT_CELL],
+	    interface[TEXT_CELL], details[4 * TEXT_CELL];
 
 	if (ctl->json)
 		return say_json(event);
 	event_details(event, details, sizeof(details));
-	say(ROW, text_value(json_at(event, "time"), time),
+	say(ROW, text_value(json_at(event, "seq"), seq),
+	    text_value(json_at(event, "time"), time),
 	    text_value(json_at(event, "event"), name),
 	    text_value(json_at(event, "interface"), interface), details);
 	return fflush(stdout) == EOF ? -1 : 0;
@@ -76,7 +77,7 @@ watch(const struct ctl *ctl, struct client *c)
 		return r;
 	jsonrpc_message_clear(&m);
 	if (!ctl->json) {
-		say(ROW, "TIME", "EVENT", "INTERFACE", "DETAILS");
+		say(ROW, "SEQ", "TIME", "EVENT", "INTERFACE", "DETAILS");
 		fflush(stdout);
 	}
 	while (ctl->count == 0 || seen < ctl->count) {

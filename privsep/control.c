@@ -24,6 +24,7 @@
 #include "privsep/workers.h"
 
 #define CONTROL_BACKLOG 16
+#define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
 
 /*
  * A socket that still answers belongs to a daemon that still runs; so does one
@@ -192,28 +193,38 @@ control_on_ready(struct proc *p, void *arg)
 		(int)p->restarts));
 }
 
+/* A text that is not UTF-8 has no place in JSON. */
+static char *
+reply_text(const json_t *result)
+{
+	char *text = json_dumps(result, JSON_COMPACT);
+
+	if (text == NULL)
+		text = strdup("{\"message\":\"see the log of tund\"}");
+	if (text == NULL)
+		fatalx("no memory for a reply");
+	return text;
+}
+
 /* Takes the reference of result. */
 static void
 control_reply(
     struct daemon *d, uint32_t id, enum reply_status status, json_t *result)
 {
 	struct msg_reply head = {.status = status};
-	char *text = json_dumps(result, JSON_COMPACT);
+	char *text = reply_text(result);
 	uint8_t *buf;
 	size_t len;
 
-	json_decref(result);
-	/* a text that is not UTF-8 has no place in JSON */
-	if (text == NULL)
-		text = strdup("{\"message\":\"see the log of tund\"}");
-	if (text == NULL)
-		fatalx("no memory for a reply");
-	len = strlen(text);
-	/* a list of changes that is too long to tell is cut to a word */
-	if (len > IMSG_DATA_MAX - sizeof(head) - 1) {
-		strlcpy(text, "{\"changes\":[\"too many to list\"]}", len);
-		len = strlen(text);
+	/* only a list of changes can be that long */
+	if (strlen(text) > REPLY_TEXT_MAX) {
+		free(text);
+		json_object_set_new(
+		    result, "changes", json_pack("[s]", "too many to list"));
+		text = reply_text(result);
 	}
+	json_decref(result);
+	len = strlen(text);
 	if ((buf = malloc(sizeof(head) + len)) == NULL)
 		fatalx("no memory for a reply");
 	memcpy(buf, &head, sizeof(head));

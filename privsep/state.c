@@ -247,8 +247,7 @@ state_link(json_t *o, const struct iface *ifc)
 	    known ? state_prefixes(l->addresses, l->address_count)
 		  : json_array());
 	json_object_set_new(o, "netns",
-	    state_known(
-		known && l->nsid != LINK_NSID_HOME, known ? l->nsid : 0));
+	    state_known(known && l->nsid >= 0, known ? l->nsid : 0));
 	json_object_set_new(
 	    o, "deleted", json_boolean(ifc->gone || (known && l->deleted)));
 }

@@ -180,6 +180,15 @@ count_frame(struct worker *w, const struct gso *g, size_t len)
 		    1);
 }
 
+/* Under the reason why there was no packet in it. */
+static const enum counter drop_counters[PKT_DROP_COUNT] = {
+    [PKT_SHORT] = COUNTER_TX_DROP_SHORT,
+    [PKT_VERSION] = COUNTER_TX_DROP_VERSION,
+    [PKT_LENGTH] = COUNTER_TX_DROP_LENGTH,
+    [PKT_CHECKSUM] = COUNTER_TX_DROP_CHECKSUM,
+    [PKT_HEADER] = COUNTER_TX_DROP_HEADER,
+};
+
 static void
 egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 {
@@ -202,7 +211,7 @@ egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 	drop = gso_start(&g, frame, len, &h);
 	count_frame(w, &g, len);
 	if (drop != PKT_OK) {
-		worker_count(w, COUNTER_TX_DROP_SHORT + drop - PKT_SHORT, 1);
+		worker_count(w, drop_counters[drop], 1);
 		return;
 	}
 	p = peers_lookup(&w->peers, g.pkt.version, pkt_dst(frame, &g.pkt));

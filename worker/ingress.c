@@ -117,6 +117,13 @@ drop(struct worker *w, struct peer *p, enum counter c, uint64_t n)
 	counter_add(&p->counters->rx_dropped, n);
 }
 
+/* Why pkt_parse found no packet. */
+static const enum counter drop_counters[PKT_DROP_COUNT] = {
+    [PKT_SHORT] = COUNTER_RX_DROP_SHORT,
+    [PKT_VERSION] = COUNTER_RX_DROP_VERSION,
+    [PKT_LENGTH] = COUNTER_RX_DROP_LENGTH,
+};
+
 static void
 ingress_packet(struct worker *w, struct ingress *in, struct peer *p,
     const uint8_t *data, size_t len)
@@ -130,7 +137,7 @@ ingress_packet(struct worker *w, struct ingress *in, struct peer *p,
 		return;
 	why = pkt_parse(data, len, &pkt);
 	if (why != PKT_OK) {
-		drop(w, p, COUNTER_RX_DROP_SHORT + why - PKT_SHORT, 1);
+		drop(w, p, drop_counters[why], 1);
 		return;
 	}
 	if (!peers_source_ok(&w->peers, p, pkt.version, pkt_src(data, &pkt))) {
