@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "control/limits.h"
 #include "control/state.h"
 #include "ipc/limits.h"
@@ -124,8 +125,11 @@ state_take_counters(uint32_t id, int fd)
 	int row = -1;
 
 	close(fd);
-	if (page == NULL)
-		return false;
+	/* a worker writes there, and one that was taken over writes anything */
+	if (page == NULL) {
+		log_warn("the counters of queue %u cannot be read", queue);
+		return true;
+	}
 	if (queue < LIMIT_QUEUES)
 		row = row_of(id >> 16, true);
 	if (row == -1) {

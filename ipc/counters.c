@@ -15,11 +15,19 @@ const struct counter_info counter_info[COUNTER_COUNT] = {
 };
 
 int
-counters_create(uint32_t slots)
+counters_write_head(int fd, uint32_t slots)
 {
 	struct counters head = {.magic = COUNTERS_MAGIC,
 	    .version = COUNTERS_VERSION,
 	    .slots = slots};
+
+	return pwrite(fd, &head, offsetof(struct counters, c), 0) == -1 ? -1
+									: 0;
+}
+
+int
+counters_create(uint32_t slots)
+{
 	int fd, saved;
 
 	if (slots > LIMIT_SLOTS) {
@@ -30,7 +38,7 @@ counters_create(uint32_t slots)
 	if (fd == -1)
 		return -1;
 	if (ftruncate(fd, sizeof(struct counters)) == -1 ||
-	    pwrite(fd, &head, offsetof(struct counters, c), 0) == -1 ||
+	    counters_write_head(fd, slots) == -1 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
 		-1) {
 		saved = errno;

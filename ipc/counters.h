@@ -141,6 +141,8 @@ struct counters {
  * sealed.
  */
 int counters_create(uint32_t slots);
+/* Its head again, for the next worker: the last one could write there, too. */
+int counters_write_head(int fd, uint32_t slots);
 /* A read-only descriptor of the same page, for tund-control. */
 int counters_reopen_readonly(int fd);
 /* Map it; NULL with errno (EINVAL: not such a page). */

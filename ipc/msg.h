@@ -59,6 +59,10 @@ enum offload {
 };
 #define OFFLOAD_BIT(o) (1u << (o))
 #define OFFLOAD_ALL ((1u << OFFLOAD_COUNT) - 1)
+/* Those of the tun device: they need its virtio_net_hdr. */
+#define OFFLOADS_TUN                                                 \
+	(OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_USO_TX) | \
+	    OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
 /* "tso-tx", "uso-tx", "tso-rx", "uso-rx", "udp-gso", "udp-gro" */
 const char *offload_name(enum offload);
 

@@ -16,7 +16,6 @@
  * The configuration as parsed: what is in effect, with every default filled
  * in.  tund.conf(5) describes it for its users.
  */
-#define CONF_FILE_DEFAULT "/etc/tund/tund.conf"
 #define CONF_USER_DEFAULT "_tund"
 #define CONF_CONTROL_USER_DEFAULT "_tundctl"
 #define CONF_SOCKET_DEFAULT TUND_RUNTIMEDIR "/tund.sock"

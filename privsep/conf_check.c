@@ -5,9 +5,6 @@
 #include "privsep/conf_scope.h"
 
 #define MTU_MIN_IPV6 1280 /* RFC 8200, section 5 */
-#define OFFLOADS_OF_VNET_HDR                                         \
-	(OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_USO_TX) | \
-	    OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
 
 /* Links are set up through netlink, which an unmonitored one does not have. */
 static void
@@ -91,12 +88,12 @@ check_mtu(struct conf_errors *errors, const struct build_interface *i)
 static void
 check_offloads(struct conf_errors *errors, struct build_interface *i)
 {
-	uint32_t wrong = i->offloads_on & OFFLOADS_OF_VNET_HDR;
+	uint32_t wrong = i->offloads_on & OFFLOADS_TUN;
 	enum offload o;
 
 	if (i->conf->vnet_hdr)
 		return;
-	i->conf->offloads &= ~OFFLOADS_OF_VNET_HDR;
+	i->conf->offloads &= ~OFFLOADS_TUN;
 	for (o = 0; o < OFFLOAD_COUNT; o++) {
 		if ((wrong & OFFLOAD_BIT(o)) == 0)
 			continue;

@@ -119,15 +119,10 @@ print_cpus(const struct conf_interface *i, FILE *f)
 static void
 print_offloads(const struct conf_interface *i, FILE *f)
 {
-	static const enum offload of_vnet_hdr[] = {
-	    OFFLOAD_TSO_TX, OFFLOAD_USO_TX, OFFLOAD_TSO_RX, OFFLOAD_USO_RX};
-	uint32_t show = OFFLOAD_ALL;
-	enum offload o;
-	size_t n;
-
 	/* without the header they are off, and "on" would be an error */
-	for (n = 0; !i->vnet_hdr && n < 4; n++)
-		show &= ~OFFLOAD_BIT(of_vnet_hdr[n]);
+	uint32_t show = i->vnet_hdr ? OFFLOAD_ALL : OFFLOAD_ALL & ~OFFLOADS_TUN;
+	enum offload o;
+
 	fprintf(f, "\tvnet-header %s\n\toffload {\n", on_off(i->vnet_hdr));
 	for (o = 0; o < OFFLOAD_COUNT; o++) {
 		if ((show & OFFLOAD_BIT(o)) != 0)

@@ -286,12 +286,12 @@ control_on_set_offload(
 		    "see \"offload\"");
 		return;
 	}
-	/* switched on again by hand: a refusal may be tried once more */
-	ifc->refused &= ~bit;
-	if (ifc->granted & bit)
-		ifc->reason[r->what][0] = '\0';
+	iface_forget_refusals(ifc, bit);
 	ifc->wanted = r->value == 1 ? ifc->wanted | bit : ifc->wanted & ~bit;
 	lifecycle_apply_offloads(ifc);
+	/* with a new table the workers forget refusals that were one peer's */
+	if (r->what == OFFLOAD_UDP_GSO)
+		workers_send_peers(ifc);
 	control_reply(d, id, REPLY_OK,
 	    json_pack("{s:s, s:s, s:b}", "interface", iface_name(ifc),
 		"offload", offload_name(r->what), "enabled", r->value == 1));

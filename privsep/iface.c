@@ -11,6 +11,18 @@ iface_offloads(const struct iface *ifc)
 	return ifc->wanted & ifc->granted & ~ifc->refused;
 }
 
+void
+iface_forget_refusals(struct iface *ifc, uint32_t offload_bits)
+{
+	enum offload o;
+
+	ifc->refused &= ~offload_bits;
+	/* what was not granted keeps its reason */
+	for (o = 0; o < OFFLOAD_COUNT; o++)
+		if (offload_bits & ifc->granted & OFFLOAD_BIT(o))
+			ifc->reason[o][0] = '\0';
+}
+
 const char *
 iface_name(const struct iface *ifc)
 {

@@ -12,6 +12,8 @@
 #include "privsep/tun.h"
 #include "privsep/udp.h"
 
+#define IFACE_ID_MAX 0xffffu
+
 struct daemon;
 struct link_state;
 struct proc;
@@ -35,6 +37,7 @@ struct slot {
 	bool aimed; /* else its endpoint has no route yet: tried again */
 	const struct conf_peer *peer; /* SLOT_USED: whose it is */
 	struct udp_buffers got;
+	uint32_t refused; /* generation in which a worker told of a refusal */
 };
 
 struct queue {
@@ -51,7 +54,7 @@ struct queue {
 struct iface {
 	TAILQ_ENTRY(iface) entry;
 	struct daemon *daemon;
-	uint32_t id;
+	uint32_t id;		     /* IFACE_ID_MAX at most */
 	struct conf_interface *conf; /* of the configuration in force */
 	struct tun tun;
 	uint32_t ifindex; /* 0: not monitored */
@@ -75,6 +78,8 @@ struct iface {
 
 /* The offloads that may be used now: asked for, granted, not refused. */
 uint32_t iface_offloads(const struct iface *);
+/* They may be tried once more. */
+void iface_forget_refusals(struct iface *, uint32_t offload_bits);
 /* Today's name. */
 const char *iface_name(const struct iface *);
 /* By the id that the state tells; NULL if there is none. */

@@ -14,10 +14,6 @@
 #include "privsep/slots.h"
 #include "privsep/workers.h"
 
-#define TUN_OFFLOADS                                                 \
-	(OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_USO_TX) | \
-	    OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
-
 static int
 open_queues(struct iface *ifc, char *why, size_t whylen)
 {
@@ -46,7 +42,7 @@ init_offloads(struct iface *ifc)
 	enum offload o;
 
 	ifc->wanted = ifc->conf->offloads;
-	ifc->granted = ifc->tun.granted & TUN_OFFLOADS;
+	ifc->granted = ifc->tun.granted & OFFLOADS_TUN;
 	if (udp_has_gso())
 		ifc->granted |= OFFLOAD_BIT(OFFLOAD_UDP_GSO);
 	if (udp_has_gro())
@@ -55,10 +51,22 @@ init_offloads(struct iface *ifc)
 		if (!(ifc->granted & OFFLOAD_BIT(o)))
 			strlcpy(ifc->reason[o],
 			    ifc->tun.reason[0] != '\0' &&
-				    (TUN_OFFLOADS & OFFLOAD_BIT(o))
+				    (OFFLOADS_TUN & OFFLOAD_BIT(o))
 				? ifc->tun.reason
 				: "not granted by the kernel",
 			    sizeof(ifc->reason[o]));
+}
+
+/* 16 bits of it go with the counters; a failed try takes none. */
+static uint32_t
+take_id(struct daemon *d)
+{
+	uint32_t id;
+
+	do {
+		id = d->next_iface++ & IFACE_ID_MAX;
+	} while (iface_find(d, id) != NULL);
+	return id;
 }
 
 struct iface *
@@ -74,7 +82,6 @@ lifecycle_open(
 	}
 	ifc->daemon = d;
 	ifc->conf = c;
-	ifc->id = d->next_iface++;
 	ifc->tun.fd = -1;
 	for (i = 0; i < LIMIT_QUEUES; i++)
 		ifc->queue[i].tun_fd = ifc->queue[i].counters_fd = -1;
@@ -86,6 +93,7 @@ lifecycle_open(
 		lifecycle_close(ifc);
 		return NULL;
 	}
+	ifc->id = take_id(d);
 	init_offloads(ifc);
 	lifecycle_apply_offloads(ifc);
 	return ifc;
@@ -162,8 +170,6 @@ lifecycle_can_update(const struct iface *ifc, const struct conf_interface *c)
 	       old->monitored == c->monitored && old->vnet_hdr == c->vnet_hdr &&
 	       old->queues == c->queues && old->max_peers == c->max_peers &&
 	       old->socket_buffer == c->socket_buffer &&
-	       old->sched_policy == c->sched_policy &&
-	       conf_cpus_equal(old, c) &&
 	       endpoint_equal(&old->listen4, &c->listen4) &&
 	       endpoint_equal(&old->listen6, &c->listen6);
 }
@@ -197,17 +203,24 @@ lifecycle_abandon(struct iface *ifc, struct conf_interface *c)
 void
 lifecycle_commit(struct iface *ifc, struct conf_interface *c)
 {
-	uint32_t offloads = ifc->conf->offloads;
+	const struct conf_interface *old = ifc->conf;
+	bool offloads = old->offloads != c->offloads;
+	bool placed_anew =
+	    old->sched_policy != c->sched_policy || !conf_cpus_equal(old, c);
 
 	ifconf_commit(ifc, c);
 	slots_commit(ifc, c);
 	ifc->conf = c;
-	if (c->offloads != offloads) {
+	if (offloads) {
 		ifc->wanted = c->offloads;
-		ifc->refused = 0;
+		iface_forget_refusals(ifc, ~0u);
 		lifecycle_apply_offloads(ifc);
 	}
-	workers_send_peers(ifc);
+	/* a worker sets both before it gives up what it takes to set them */
+	if (placed_anew)
+		workers_restart(ifc);
+	else
+		workers_send_peers(ifc);
 }
 
 size_t

@@ -104,6 +104,23 @@ print_error(const char *message, void *arg)
 	fprintf(stderr, "%s\n", message);
 }
 
+/* Symbolic links stay: what they point to may be another at a reload. */
+static char *
+absolute(const char *path, char buf[PATH_MAX])
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	if (path[0] != '/') {
+		if (getcwd(buf, PATH_MAX) == NULL)
+			fatal("the working directory");
+		used = strlcat(buf, "/", PATH_MAX);
+	}
+	if (strlcpy(buf + used, path, PATH_MAX - used) >= PATH_MAX - used)
+		fatalx("%s: the path is too long", path);
+	return buf;
+}
+
 static void
 find_user(const char *name, uid_t *uid, gid_t *gid)
 {
@@ -371,9 +388,9 @@ main(int argc, char **argv)
 		       "then run as \"%s\"",
 		    d.conf->user);
 	/* daemon(3) changes the directory, and a reload reads it again */
-	if ((d.conf_path = realpath(o.path, conf_path)) == NULL ||
-	    (d.libexec = realpath(o.libexec, libexec)) == NULL)
-		fatal("%s", d.conf_path == NULL ? o.path : o.libexec);
+	d.conf_path = absolute(o.path, conf_path);
+	if ((d.libexec = realpath(o.libexec, libexec)) == NULL)
+		fatal("%s", o.libexec);
 	d.macros = o.macros;
 	d.macro_count = o.macro_count;
 	d.log_level[PROCESS_PARENT] = d.log_level[PROCESS_WORKER] =

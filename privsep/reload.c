@@ -251,9 +251,9 @@ put_all_back(struct reload *r, struct ifaces *replaced, const char *failed)
 
 /*
  * An interface whose device or sockets must differ is closed, then opened: its
- * name is taken until then.
+ * name is taken until then.  NULL, or the name of the one that failed.
  */
-static int
+static const char *
 replace_changed(struct reload *r, struct ifaces *replaced)
 {
 	struct iface *ifc, *after;
@@ -265,13 +265,11 @@ replace_changed(struct reload *r, struct ifaces *replaced)
 			continue;
 		take_away(r, ifc);
 		ifc = lifecycle_open(r->d, c, r->why, sizeof(r->why));
-		if (ifc == NULL) {
-			put_all_back(r, replaced, c->name);
-			return -1;
-		}
+		if (ifc == NULL)
+			return c->name;
 		TAILQ_INSERT_TAIL(replaced, ifc, entry);
 	}
-	return 0;
+	return NULL;
 }
 
 static void
@@ -289,11 +287,16 @@ static int
 prepare(struct reload *r, struct ifaces *added)
 {
 	struct ifaces replaced = TAILQ_HEAD_INITIALIZER(replaced);
+	const char *failed;
 
 	if (open_added(r, added) == -1 || prepare_kept(r) == -1)
 		return -1;
-	if (replace_changed(r, &replaced) == -1) {
+	if ((failed = replace_changed(r, &replaced)) != NULL) {
+		/* first what stands in the way of what comes back: its routes
+		 */
 		abandon_kept(r, NULL);
+		close_all(added);
+		put_all_back(r, &replaced, failed);
 		return -1;
 	}
 	TAILQ_CONCAT(added, &replaced, entry);

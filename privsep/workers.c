@@ -87,6 +87,8 @@ workers_on_setup(struct proc *p, void *arg)
 	strlcpy(c.interface, iface_name(ifc), sizeof(c.interface));
 	proc_send(p, MSG_WORKER_CONFIG, 0, &c, sizeof(c), -1);
 	proc_send(p, MSG_WORKER_TUN, 0, NULL, 0, q->tun_fd);
+	if (counters_write_head(q->counters_fd, c.slots) == -1)
+		log_warn("%s: the counters of queue %u", c.interface, c.queue);
 	proc_send(p, MSG_WORKER_COUNTERS, 0, NULL, 0, q->counters_fd);
 	for (i = 0; i < ifc->slot_count; i++)
 		proc_send(p, MSG_WORKER_SOCKET, i, NULL, 0,
@@ -111,6 +113,28 @@ workers_on_ready(struct proc *p, void *arg)
 		(int)p->pid, "restarts", (int)p->restarts));
 }
 
+/*
+ * Each worker says it for itself, and one that was taken over may say it
+ * without end.  A peer may be told of again after the next table.
+ */
+static bool
+was_told(struct iface *ifc, uint32_t id, enum offload o)
+{
+	struct slot *s;
+
+	if (id == 0) {
+		if (ifc->refused & OFFLOAD_BIT(o))
+			return true;
+		ifc->refused |= OFFLOAD_BIT(o);
+		return false;
+	}
+	s = &ifc->slots[id - 1];
+	if (s->refused == ifc->generation)
+		return true;
+	s->refused = ifc->generation;
+	return false;
+}
+
 /* id: slot + 1, or 0 when the refusal is no one peer's. */
 static int
 worker_on_offload_off(struct queue *q, struct imsg *m)
@@ -122,10 +146,10 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 
 	if (msg_read_offload_off(m, &off) == -1 || m->hdr.id > ifc->slot_count)
 		return -1;
+	if (was_told(ifc, m->hdr.id, off.offload))
+		return 0;
 	if (m->hdr.id != 0 && ifc->slots[m->hdr.id - 1].peer != NULL)
 		peer = ifc->slots[m->hdr.id - 1].peer->name;
-	if (m->hdr.id == 0)
-		ifc->refused |= OFFLOAD_BIT(off.offload);
 	snprintf(ifc->reason[off.offload], sizeof(ifc->reason[0]),
 	    "the kernel refused it: %s", strerror(off.error));
 	log_warnx("%s: %s is switched off%s%s: %s", iface_name(ifc),
@@ -238,6 +262,18 @@ workers_send_peers(struct iface *ifc)
 		else
 			send_table(&ifc->queue[i]);
 	}
+	state_changed(ifc->daemon);
+}
+
+void
+workers_restart(struct iface *ifc)
+{
+	size_t i;
+
+	ifc->generation++;
+	for (i = 0; i < ifc->queue_count; i++)
+		if (ifc->queue[i].proc != NULL)
+			proc_restart(ifc->queue[i].proc);
 	state_changed(ifc->daemon);
 }
 
