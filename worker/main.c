@@ -212,7 +212,10 @@ set_policy(uint32_t policy)
 		log_warn("SCHED_BATCH");
 }
 
-/* Before memory is taken, which then is of that CPU's node. */
+/*
+ * Before memory is taken, the buffers' and the prefixes', which then is of that
+ * CPU's node.
+ */
 static void
 set_affinity(const struct msg_worker_config *config)
 {
@@ -233,7 +236,6 @@ static void
 prepare(struct worker *w, const struct msg_worker_config *config)
 {
 	csum_init();
-	set_affinity(config);
 	w->egress = egress_new();
 	w->ingress = ingress_new();
 	if (w->egress == NULL || w->ingress == NULL)
@@ -258,6 +260,8 @@ main(void)
 		fatalx("this is started by tund(8), not by hand");
 	signal(SIGPIPE, SIG_IGN);
 	log_set_sink(log_to_parent);
+	parent_configure(&worker, &config);
+	set_affinity(&config);
 	parent_setup(&worker, &config);
 	prepare(&worker, &config);
 	base = make_events(&worker);

@@ -192,15 +192,14 @@ dispatch(struct context *c, struct imsg *m)
 	    msg_type_name(m->hdr.type));
 }
 
-void
-parent_setup(struct worker *w, struct msg_worker_config *config)
+/* Handles what the parent says until it has brought the phase about. */
+static void
+receive_until(struct context *c, enum phase phase)
 {
-	struct context c = {.w = w, .config = config, .phase = PHASE_NEW};
-
-	while (c.phase != PHASE_RUN) {
+	while (c->phase != phase) {
 		switch (imsg_recv(PARENT_FD, &message)) {
 		case 1:
-			dispatch(&c, &message);
+			dispatch(c, &message);
 			if (message.fd != -1)
 				close(message.fd);
 			break;
@@ -210,6 +209,22 @@ parent_setup(struct worker *w, struct msg_worker_config *config)
 			fatal("the parent cannot be understood");
 		}
 	}
+}
+
+void
+parent_configure(struct worker *w, struct msg_worker_config *config)
+{
+	struct context c = {.w = w, .config = config, .phase = PHASE_NEW};
+
+	receive_until(&c, PHASE_SETUP);
+}
+
+void
+parent_setup(struct worker *w, struct msg_worker_config *config)
+{
+	struct context c = {.w = w, .config = config, .phase = PHASE_SETUP};
+
+	receive_until(&c, PHASE_RUN);
 }
 
 void

@@ -14,7 +14,9 @@ struct worker;
  */
 #define PARENT_FD 3
 
-/* Blocks until MSG_WORKER_START: fills w and *config. */
+/* Blocks until MSG_WORKER_CONFIG, which is the first: fills *config. */
+void parent_configure(struct worker *w, struct msg_worker_config *config);
+/* Then, blocks until MSG_WORKER_START: descriptors and peers into w. */
 void parent_setup(struct worker *w, struct msg_worker_config *config);
 /* Handles what is there, after the lock-down.  Ends on EOF. */
 void parent_readable(struct worker *w);
