@@ -53,7 +53,7 @@ log_to_parent(enum log_level level, const char *text)
 }
 
 static void
-worker_on_channel(int fd, short what, void *arg)
+worker_on_channel_readable(int fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -63,7 +63,7 @@ worker_on_channel(int fd, short what, void *arg)
 }
 
 static void
-worker_on_tun(int fd, short what, void *arg)
+worker_on_tun_readable(int fd, short what, void *arg)
 {
 	struct worker *w = arg;
 
@@ -91,7 +91,7 @@ ready_pop(struct worker *w)
 }
 
 static void
-worker_on_socket(int fd, short what, void *arg)
+worker_on_socket_readable(int fd, short what, void *arg)
 {
 	struct peer *p = arg;
 
@@ -125,12 +125,12 @@ make_events(struct worker *w)
 	    (base = event_base_new_with_config(config)) == NULL)
 		fatalx("no memory for events");
 	event_config_free(config);
-	watch(base, PARENT_FD, worker_on_channel, w);
-	watch(base, w->tun, worker_on_tun, w);
+	watch(base, PARENT_FD, worker_on_channel_readable, w);
+	watch(base, w->tun, worker_on_tun_readable, w);
 	for (i = 0; i < w->peers.slots; i++)
 		if (w->peers.peer[i].fd != -1)
-			watch(base, w->peers.peer[i].fd, worker_on_socket,
-			    &w->peers.peer[i]);
+			watch(base, w->peers.peer[i].fd,
+			    worker_on_socket_readable, &w->peers.peer[i]);
 	return base;
 }
 
@@ -157,14 +157,15 @@ work(struct worker *w)
 	}
 }
 
-/* How the event loop is to wait, once work is done for now. */
-static int
-wait_for_packets(void)
+/*
+ * Once work is done for now: under load, with sched-policy rr, waits until the
+ * period is over and returns true, for what has come meanwhile is there.
+ */
+static bool
+pause_under_load(struct worker *w)
 {
-	if (!worker.tun_ready && ready_count == 0 &&
-	    moderation_pause(&moderation, worker.packets))
-		return EVLOOP_ONCE | EVLOOP_NONBLOCK;
-	return EVLOOP_ONCE;
+	return !w->tun_ready && ready_count == 0 &&
+	       moderation_pause(&moderation, w->packets);
 }
 
 static void
@@ -254,6 +255,7 @@ main(void)
 	struct msg_worker_config config;
 	struct event_base *base;
 	pid_t parent = getppid();
+	int flags;
 
 	log_init("tund-worker", LOG_LEVEL_INFO);
 	if (fcntl(PARENT_FD, F_GETFD) == -1)
@@ -271,7 +273,10 @@ main(void)
 	log_debug("checksums by %s", csum_name());
 	for (;;) {
 		work(&worker);
-		if (event_base_loop(base, wait_for_packets()) == -1)
+		flags = pause_under_load(&worker)
+			    ? EVLOOP_ONCE | EVLOOP_NONBLOCK
+			    : EVLOOP_ONCE;
+		if (event_base_loop(base, flags) == -1)
 			fatalx("the event loop failed");
 	}
 }
