@@ -189,18 +189,26 @@ static const enum counter drop_counters[PKT_DROP_COUNT] = {
     [PKT_HEADER] = COUNTER_TX_DROP_HEADER,
 };
 
+/* The load that moderation sees has what is dropped in it, too. */
+static void
+drop(struct worker *w, enum counter c, uint32_t packets)
+{
+	worker_count(w, c, packets);
+	w->packets += packets;
+}
+
 static void
 egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 {
 	struct vnet_hdr h = {.gso_type = VNET_GSO_NONE};
 	struct gso g = {.split = false};
-	enum pkt_drop drop;
+	enum pkt_drop why;
 	struct peer *p;
 	size_t from;
 	bool done;
 
 	if (w->vnet_hdr && len < VNET_HDR_LEN) {
-		worker_count(w, COUNTER_TX_DROP_SHORT, 1);
+		drop(w, COUNTER_TX_DROP_SHORT, 1);
 		return;
 	}
 	if (w->vnet_hdr) {
@@ -208,15 +216,15 @@ egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 		frame += VNET_HDR_LEN;
 		len -= VNET_HDR_LEN;
 	}
-	drop = gso_start(&g, frame, len, &h);
+	why = gso_start(&g, frame, len, &h);
 	count_frame(w, &g, len);
-	if (drop != PKT_OK) {
-		worker_count(w, drop_counters[drop], 1);
+	if (why != PKT_OK) {
+		drop(w, drop_counters[why], 1);
 		return;
 	}
 	p = peers_lookup(&w->peers, g.pkt.version, pkt_dst(frame, &g.pkt));
 	if (p == NULL) {
-		worker_count(w, COUNTER_TX_DROP_NO_PEER, gso_count(&g));
+		drop(w, COUNTER_TX_DROP_NO_PEER, gso_count(&g));
 		return;
 	}
 	do {

@@ -19,7 +19,7 @@ struct worker {
 	bool vnet_hdr;	   /* frames carry a virtio_net_hdr */
 	bool tun_ready;	   /* there may be more to read */
 	uint32_t offloads; /* OFFLOAD_BIT()s that may be used */
-	uint64_t packets;  /* both ways, ever */
+	uint64_t packets;  /* both ways, ever, dropped ones too */
 	struct counters *counters;
 	struct peers peers;
 	struct egress *egress;
