@@ -732,6 +732,33 @@ a_single_packet_is_sent_without_a_size(void **state)
 	expect_delivered();
 }
 
+/* The error of an earlier datagram comes first: that does not count. */
+static void
+a_single_packet_meets_an_error_and_then_a_size(void **state)
+{
+	static const int errors[] = {ECONNREFUSED, EINTR};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		push_run(0, 10);
+		rig_write_count = 0;
+		for (size_t k = 0; k < 2; k++)
+			rig_fail((struct rig_fault){.call = RIG_WRITEV,
+			    .fd = rig.w.peers.peer[0].fd,
+			    .error = k == 0 ? errors[i] : EMSGSIZE,
+			    .count = 1});
+		push_packet(0, 1028);
+		run_all();
+		assert_true(rig_faults_done());
+		assert_int_equal(rig_sends(0, sends, RIG_WRITES_MAX), 3);
+		assert_int_equal(sends[1].error, EMSGSIZE);
+		assert_int_equal(sends[2].segment, 0);
+	}
+	assert_int_equal(rig_drops(), 0);
+	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 1);
+	expect_delivered();
+}
+
 /* A worker before this one died, and the socket went on. */
 static void
 what_an_earlier_worker_set_is_cleared(void **state)
@@ -984,6 +1011,7 @@ main(void)
 	    TEST(a_success_between_forgives_refusals),
 	    TEST(a_new_table_tries_it_again),
 	    TEST(a_single_packet_is_sent_without_a_size),
+	    TEST(a_single_packet_meets_an_error_and_then_a_size),
 	    TEST(what_an_earlier_worker_set_is_cleared),
 	    TEST(a_segment_that_exceeds_the_mtu_goes_in_fragments),
 	    TEST(an_error_is_a_drop_under_its_reason),

@@ -107,24 +107,37 @@ gso_refused(struct worker *w, struct peer *p, int error)
 	return error;
 }
 
+static ssize_t
+send_once(struct peer *p, const struct iovec *iov, int iovcnt, uint32_t size,
+    uint32_t count)
+{
+	if (set_gso_size(p, size, count) == -1)
+		return -1;
+	return writev(p->fd, iov, iovcnt);
+}
+
+/* Once more where the error was an earlier datagram's, or a signal came. */
+static ssize_t
+send_past_error(struct worker *w, struct peer *p, const struct iovec *iov,
+    int iovcnt, uint32_t size, uint32_t count)
+{
+	ssize_t n = send_once(p, iov, iovcnt, size, count);
+
+	if (n != -1 || (errno != EINTR && !is_pending_error(errno)))
+		return n;
+	worker_count(w, COUNTER_RX_SOCKET_ERRORS, errno != EINTR);
+	return send_once(p, iov, iovcnt, size, count);
+}
+
 int
 udp_send(struct worker *w, struct peer *p, const struct iovec *iov, int iovcnt,
     uint32_t size, uint32_t count, uint32_t bytes)
 {
-	ssize_t n = -1;
-	int tries;
+	ssize_t n = send_past_error(w, p, iov, iovcnt, size, count);
 
-	for (tries = 0; tries < 2 && n == -1; tries++) {
-		if (set_gso_size(p, size, count) == 0)
-			n = writev(p->fd, iov, iovcnt);
-		if (n != -1)
-			break;
-		if (count == 1 && is_gso_refusal(errno) && clear_gso_size(p))
-			continue;
-		if (!is_pending_error(errno) && errno != EINTR)
-			break;
-		worker_count(w, COUNTER_RX_SOCKET_ERRORS, errno != EINTR);
-	}
+	/* a single packet may go where the size that is set was refused */
+	if (n == -1 && count == 1 && is_gso_refusal(errno) && clear_gso_size(p))
+		n = send_past_error(w, p, iov, iovcnt, size, count);
 	if (n == -1) {
 		if (count > 1 && is_gso_refusal(errno))
 			return gso_refused(w, p, errno);
