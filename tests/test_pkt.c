@@ -369,18 +369,6 @@ the_longest_packets_are_parsed(void **state)
 	assert_int_equal(pkt.len, 65575);
 }
 
-static void
-every_drop_has_its_name(void **state)
-{
-	static const char *const names[] = {
-	    "ok", "short", "version", "length", "checksum", "header"};
-
-	(void)state;
-	assert_int_equal(PKT_DROP_COUNT, sizeof(names) / sizeof(*names));
-	for (unsigned int i = 0; i < PKT_DROP_COUNT; i++)
-		assert_string_equal(pkt_drop_name((enum pkt_drop)i), names[i]);
-}
-
 int
 main(void)
 {
@@ -403,7 +391,6 @@ main(void)
 	    cmocka_unit_test(a_transport_header_that_is_cut_is_no_header),
 	    cmocka_unit_test(other_protocols_have_no_transport_header),
 	    cmocka_unit_test(the_longest_packets_are_parsed),
-	    cmocka_unit_test(every_drop_has_its_name),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -267,37 +267,16 @@ csum_bytes(const uint8_t *p, size_t len)
 	return csum_chosen(p, len);
 }
 
-/* Everything from the transport header on, with the pseudo-header. */
-static uint64_t
-csum_transport_sum(const uint8_t *data, const struct pkt *p)
-{
-	uint32_t len = p->len - p->l4;
-
-	return csum_add(csum_pseudo(data, p) + csum_word((uint16_t)len),
-	    csum_bytes(data + p->l4, len));
-}
-
-int
-csum_transport_ok(const uint8_t *data, const struct pkt *p)
-{
-	return csum_ok(csum_transport_sum(data, p));
-}
-
-int
-csum_header_ok(const uint8_t *data, const struct pkt *p)
-{
-	return p->version == 6 ||
-	       csum_fold(csum_tail(data, (data[0] & 0x0fu) * 4)) == 0xffff;
-}
-
 void
 csum_transport_set(uint8_t *data, const struct pkt *p)
 {
-	uint8_t *field = data + p->l4 + (p->proto == PKT_TCP ? 16 : 6);
+	uint8_t *l4 = data + p->l4;
+	uint8_t *field = l4 + (p->proto == PKT_TCP ? 16 : 6);
+	uint64_t pseudo = csum_pseudo(data, p);
 	uint16_t sum;
 
 	pkt_store16(field, 0);
-	sum = (uint16_t)~csum_fold(csum_transport_sum(data, p));
+	sum = (uint16_t)~csum_fold(csum_transport(pseudo, l4, p->len - p->l4));
 	/* a UDP checksum of zero would mean that there is none (RFC 768) */
 	if (sum == 0 && p->proto == PKT_UDP)
 		sum = 0xffff;

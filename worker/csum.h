@@ -84,11 +84,32 @@ csum_pseudo(const uint8_t *data, const struct pkt *p)
 	return sum;
 }
 
-/* 1 if the TCP or UDP checksum of a parsed packet (l4_len > 0) is right. */
-int csum_transport_ok(const uint8_t *, const struct pkt *);
-/* 1 if the IPv4 header's checksum is right; always for IPv6. */
-int csum_header_ok(const uint8_t *, const struct pkt *);
-/* Computes and stores the TCP or UDP checksum afresh. */
+/*
+ * All that a TCP or UDP checksum is taken of: csum_pseudo, the length, and len
+ * bytes from the transport header on.
+ */
+static inline uint64_t
+csum_transport(uint64_t pseudo, const uint8_t *l4, size_t len)
+{
+	return csum_add(pseudo + csum_word((uint16_t)len), csum_bytes(l4, len));
+}
+
+/* Is the checksum in that transport header right? */
+static inline bool
+csum_transport_ok(uint64_t pseudo, const uint8_t *l4, size_t len)
+{
+	return csum_ok(csum_transport(pseudo, l4, len));
+}
+
+/* Is the checksum of an IPv4 header without options right? */
+static inline bool
+csum_ipv4_ok(const uint8_t *p)
+{
+	return csum_ok(csum_add(
+	    csum_add(pkt_load64(p), pkt_load64(p + 8)), pkt_load32(p + 16)));
+}
+
+/* Computes and stores the checksum of a parsed packet (l4_len > 0) afresh. */
 void csum_transport_set(uint8_t *, const struct pkt *);
 
 #endif

@@ -138,23 +138,14 @@ is_candidate(
 	return TRANSPORT(p)->candidate(data, p);
 }
 
-/* No options: 20 bytes. */
-static inline uint64_t
-ipv4_sum(const uint8_t *data)
-{
-	return csum_add(csum_add(pkt_load64(data), pkt_load64(data + 8)),
-	    pkt_load32(data + 16));
-}
-
+/* A candidate has no IPv4 options. */
 static inline bool
 checksums_ok(const struct gro_item *it, const uint8_t *data, size_t len)
 {
-	size_t size = len - it->pkt.l4;
+	uint32_t l4 = it->pkt.l4;
 
-	if (it->pkt.version == 4 && !csum_ok(ipv4_sum(data)))
-		return false;
-	return csum_ok(csum_add(it->pseudo + csum_word((uint16_t)size),
-	    csum_bytes(data + it->pkt.l4, size)));
+	return (it->pkt.version == 6 || csum_ipv4_ok(data)) &&
+	       csum_transport_ok(it->pseudo, data + l4, len - l4);
 }
 
 /*

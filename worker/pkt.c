@@ -13,21 +13,6 @@
 #define IPV6_DESTINATION 60
 #define IPV6_NO_NEXT 59
 
-const char *
-pkt_drop_name(enum pkt_drop d)
-{
-	static const char *const names[PKT_DROP_COUNT] = {
-	    [PKT_OK] = "ok",
-	    [PKT_SHORT] = "short",
-	    [PKT_VERSION] = "version",
-	    [PKT_LENGTH] = "length",
-	    [PKT_CHECKSUM] = "checksum",
-	    [PKT_HEADER] = "header",
-	};
-
-	return d < PKT_DROP_COUNT ? names[d] : "?";
-}
-
 static enum pkt_drop
 parse_ipv4(const uint8_t *data, size_t len, struct pkt *p)
 {

@@ -19,8 +19,6 @@ enum pkt_drop {
 	PKT_HEADER,   /* a transport header that cannot be */
 	PKT_DROP_COUNT
 };
-/* "short", "version", ...: the names that the counters end in. */
-const char *pkt_drop_name(enum pkt_drop);
 
 #define PKT_TCP 6
 #define PKT_UDP 17
