@@ -538,6 +538,26 @@ an_error_does_not_end_the_draining(void **state)
 	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 1);
 }
 
+/* As socket-buffer allows; the rest would be the next peer's. */
+static void
+however_many_wait_all_are_drained(void **state)
+{
+	const size_t count = 70000;
+	int size = 128 << 20;
+
+	(void)state;
+	if (setsockopt(peer(1)->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size,
+		sizeof(size)) == -1)
+		skip();
+	for (size_t i = 0; i < count; i++)
+		rig_datagrams(1, "", 1, 0);
+	rig_wait(1);
+	ingress_drain(&rig.w, peer(1));
+	assert_int_equal(rig_counter(COUNTER_RX_DROP_NO_PEER), count);
+	assert_int_equal(recv(peer(1)->fd, buf, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
 static void
 an_error_on_the_socket_is_counted_and_passed_over(void **state)
 {
@@ -972,6 +992,7 @@ main(void)
 	    TEST(odd_transports_pass_as_they_are),
 	    TEST(a_socket_without_a_peer_is_drained),
 	    TEST(an_error_does_not_end_the_draining),
+	    TEST(however_many_wait_all_are_drained),
 	    TEST(an_error_on_the_socket_is_counted_and_passed_over),
 	    TEST(without_the_offloads_nothing_is_merged),
 	    TEST(without_a_header_packets_are_written_bare),

@@ -1,6 +1,7 @@
 #include <sys/param.h>
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "worker/gro.h"
@@ -21,9 +22,16 @@
  */
 #define INGRESS_DEPTH_RUNS 4
 #define INGRESS_DEPTH_SINGLE UDP_RX_MESSAGES
-#define DRAIN_TURNS_MAX 1024
 #define INGRESS_RUN_BYTES 8192 /* an average message above is a run */
 #define INGRESS_RUN_PACKETS 4  /* so is one of more packets */
+
+/*
+ * The parent's filter keeps more from coming, so that a drain ends when the
+ * socket is empty.  Should there be no filter, it ends after more than can have
+ * waited: the largest receive buffer holds 2 GiB, and no datagram takes less of
+ * it than 512 bytes, what the kernel has for its own use.
+ */
+#define DRAIN_TURNS_MAX (INT32_MAX / 512 / UDP_RX_MESSAGES + 1)
 
 struct ingress {
 	struct udp_rx rx;
@@ -207,7 +215,6 @@ ingress_drain(struct worker *w, struct peer *p)
 	struct udp_message m;
 	size_t i, n, turn;
 
-	/* the parent's filter keeps more from coming; be sure to end */
 	for (turn = 0; turn < DRAIN_TURNS_MAX; turn++) {
 		n = udp_receive(w, p, &in->rx, UDP_RX_MESSAGES);
 		for (i = 0; i < n; i++) {
