@@ -15,6 +15,7 @@
 #define LIMIT_REQUEST 65536	      /* bytes of one client request */
 #define MTU_MIN 68
 #define MTU_MAX 65535
-#define BATCH_PACKETS 256 /* with a virtio_net_hdr; 1 without */
+/* Of a batch; without a virtio_net_hdr it is one frame, or one message. */
+#define BATCH_PACKETS 256
 
 #endif

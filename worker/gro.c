@@ -31,8 +31,8 @@ gro_reset(struct gro *g)
 	size_t i;
 
 	for (i = 0; i < g->items; i++)
-		if (g->item[i].hash != GRO_NONE)
-			g->buckets[g->item[i].hash] = GRO_NONE;
+		if (g->item[i].bucket != GRO_NONE)
+			g->buckets[g->item[i].bucket] = GRO_NONE;
 	g->packets = g->items = 0;
 	g->recent = NULL;
 }
@@ -144,7 +144,7 @@ static void
 flow_begin(struct gro *g, struct gro_item *it, uint64_t tag, uint16_t bucket)
 {
 	it->tag = tag;
-	it->hash = bucket;
+	it->bucket = bucket;
 	if (g->buckets[bucket] != GRO_NONE)
 		g->item[g->buckets[bucket]].size_max = 0;
 	g->buckets[bucket] = (uint16_t)(it - g->item);

@@ -47,7 +47,7 @@ struct gro_item {
 	uint16_t count;
 	uint16_t next_id; /* IPv4, from the second packet on */
 	uint16_t id_step; /* 1: IDs rise, 0: they stay */
-	uint16_t hash;	  /* bucket */
+	uint16_t bucket;  /* of its flow, or GRO_NONE */
 	bool psh;	  /* TCP: the last packet had PSH */
 };
 

@@ -250,7 +250,7 @@ gro_item_begin(
 	    .first = index,
 	    .last = index,
 	    .count = 1,
-	    .hash = GRO_NONE};
+	    .bucket = GRO_NONE};
 	if (is_candidate(g, data, len, p)) {
 		it->gso_size = gro_payload(p);
 		it->size_max = MIN(it->gso_size, GRO_LEN_MAX - it->total);

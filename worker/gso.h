@@ -46,8 +46,13 @@ struct gso {
 	uint32_t offset; /* of the payload still to go */
 	uint32_t seq;	 /* TCP: of the next segment */
 	uint16_t id;	 /* IPv4: of the next segment */
-	uint64_t ip_sum; /* IPv4 header without ID and length */
-	uint64_t l4_sum; /* pseudo-header and header, without ... */
+	uint64_t ip_sum; /* IPv4 header without length, ID and checksum */
+	/*
+	 * Pseudo-header without its length, and transport header without its
+	 * checksum and, of TCP, sequence number and the word of flags, of UDP,
+	 * the length.
+	 */
+	uint64_t l4_sum;
 };
 
 /*

@@ -43,7 +43,7 @@ struct peers {
 	uint8_t next_family[LIMIT_SLOTS]; /* 0: no peer */
 };
 
-/* Takes all memory.  -1 when there is not enough. */
+/* Reserves all memory.  -1 when there is not enough. */
 int peers_init(
     struct peers *, size_t slots, size_t max_prefixes, struct counters *);
 
