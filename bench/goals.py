@@ -24,7 +24,7 @@ class Judge:
 
     def median(self, mode, name, way):
         values = self.samples.get((mode, name, way))
-        return statistics.median(values) if values else None
+        return statistics.median(values.values()) if values else None
 
     def best(self, mode, name, ways, pick=max):
         found = [m for m in (self.median(mode, name, w) for w in ways)
@@ -44,11 +44,9 @@ class Judge:
 
     def ratio(self, what, mode, over, under, goal):
         """over and under: (measure, way); of each round, then the median."""
-        a = self.samples.get((mode, *over))
-        b = self.samples.get((mode, *under))
-        if not a or not b:
-            return
-        each = [x / y for x, y in zip(a, b) if y]
+        a = self.samples.get((mode, *over), {})
+        b = self.samples.get((mode, *under), {})
+        each = [a[n] / b[n] for n in a if b.get(n)]
         if each:
             self.add(what, statistics.median(each), goal,
                      spread=(min(each), max(each)))

@@ -44,8 +44,12 @@ class Bench:
     def __init__(self, args, net):
         self.args = args
         self.net = net
-        self.samples = {}  # (mode, measure, way) -> [value of each round]
+        self.samples = {}  # (mode, measure, way) -> {round: value}
         self.cpu = {}      # the same -> [seconds per GB]
+        # the same -> [Gbit/s]: a generator may be kept from its rate
+        self.offered = {}
+        self.sent = None
+        self.round = 0
         self.repeated = 0
         self.disturbed = 0
         self.failed = []
@@ -99,15 +103,18 @@ class Bench:
         try:
             if receiver.stdout.readline().strip() != "ready":
                 raise RuntimeError("the receiver did not start")
-            run(*self.net.enter("a"), path, *options, "-t",
-                str(self.args.seconds), "send", to or way.to("b"),
-                str(PPS_PORT), timeout=self.args.seconds + 20)
+            sent = run(*self.net.enter("a"), path, *options, "-t",
+                       str(self.args.seconds), "send", to or way.to("b"),
+                       str(PPS_PORT), timeout=self.args.seconds + 20)
             time.sleep(0.3)
             receiver.send_signal(signal.SIGTERM)
             got = json.loads(receiver.stdout.readline())
         finally:
             self.net.stop(receiver)
             receiver.stdout.close()
+        if "-r" in options:
+            sent = json.loads(sent)
+            self.sent = sent["bytes"] * 8 / sent["seconds"] / 1e9
         took = got["seconds"] or 1
         if field == "packets":
             return got["received"] / took / 1e3, got["bytes"] / 1e9
@@ -211,6 +218,7 @@ class Bench:
         for attempt in range(RETRIES + 1):
             load = Load(self.net.ours)
             before = way.tunnel.cpu()
+            self.sent = None
             value, gigabytes = measure(way)
             cpu = way.tunnel.cpu() - before
             others = load.share()
@@ -218,23 +226,30 @@ class Bench:
                 break
             self.repeated += 1
         self.disturbed += others * 100 > self.args.others
-        self.samples.setdefault(key, []).append(value)
+        self.samples.setdefault(key, {})[self.round] = value
+        if self.sent is not None:
+            self.offered.setdefault(key, []).append(self.sent)
         if gigabytes:
             self.cpu.setdefault(key, []).append(cpu / gigabytes)
         return value
 
+    def each_round(self):
+        for self.round in range(self.args.rounds):
+            yield self.round
+
     def rounds(self, mode, measures):
         """measures: (name, function, ways).  Ways take turns in a round."""
-        chosen = [m for m in measures if not self.args.only or
-                  any(word in f"{mode} {m[0]}" for word in self.args.only)]
-        for n in range(self.args.rounds):
-            for name, function, ways in chosen:
+        for n in self.each_round():
+            for name, function, ways in measures:
                 for way in ways:
                     self.one(mode, name, way, function)
             self.look_at_memory()
             say(f"{mode}: round {n + 1} of {self.args.rounds} done")
 
     def one(self, mode, name, way, function):
+        if self.args.only and not any(word in f"{mode} {name}"
+                                      for word in self.args.only):
+            return
         try:
             value = self.sample((mode, name, way.name), way, function)
             if self.args.verbose:
@@ -336,7 +351,7 @@ def main_part(bench, folder):
 def peers_part(bench, folder):
     """N peers with M flows, at the same load; and 10,000 prefixes."""
     args, net = bench.args, bench.net
-    for n in range(args.rounds):
+    for n in bench.each_round():
         for count in (1, 8, 64):
             tund = TundPeers(net, folder, args.build, count)
             tund.start()
@@ -363,7 +378,7 @@ def peers_part(bench, folder):
 def queues_part(bench, folder):
     """One worker and two: beside the load's generators, and without them."""
     args, net = bench.args, bench.net
-    for n in range(args.rounds):
+    for n in bench.each_round():
         for queues in (1, 2):
             label = f"{queues} queue{'s' if queues > 1 else ''}"
             tund = TundQueues(net, folder, args.build, queues)
@@ -395,24 +410,38 @@ def one_load(bench, tund, label, count, flows):
                                   field="bytes"))
 
 
+def attempt(bench, part, folder):
+    """What was measured before a failure is worth its hour."""
+    try:
+        return part(bench, folder) or {}
+    except (RuntimeError, OSError, subprocess.TimeoutExpired) as e:
+        bench.failed.append(f"{part.__name__}: {e}")
+        say(bench.failed[-1])
+        return {}
+
+
 def table(bench):
     """A row for each measure, a column for each way."""
     rows = {}
     for (mode, name, way), values in bench.samples.items():
-        rows.setdefault((mode, name), {})[way] = values
+        rows.setdefault((mode, name), {})[way] = list(values.values())
     for (mode, name), ways in rows.items():
         print(f"\n{mode}: {name} ({goals.unit(name)}), median (min..max), "
               "CPU s/GB")
         for way, values in ways.items():
             cpu = bench.cpu.get((mode, name, way))
             spent = f"{statistics.median(cpu):8.2f}" if cpu else ""
+            sent = bench.offered.get((mode, name, way))
+            if sent:
+                spent += f", offered {statistics.median(sent):.1f}"
             print(f"  {way:22} {statistics.median(values):9.3f} "
                   f"({min(values):.3f}..{max(values):.3f}) {spent}")
 
 
 def as_json(bench, extra, results):
     found = {}
-    for (mode, name, way), values in bench.samples.items():
+    for (mode, name, way), by_round in bench.samples.items():
+        values = list(by_round.values())
         entry = {"unit": goals.unit(name), "rounds": values,
                  "median": statistics.median(values), "min": min(values),
                  "max": max(values)}
@@ -420,6 +449,10 @@ def as_json(bench, extra, results):
         if cpu:
             entry["cpu_s_per_gb"] = {"median": statistics.median(cpu),
                                      "min": min(cpu), "max": max(cpu)}
+        sent = bench.offered.get((mode, name, way))
+        if sent:
+            entry["offered"] = {"median": statistics.median(sent),
+                                "min": min(sent), "max": max(sent)}
         found.setdefault(mode, {}).setdefault(name, {})[way] = entry
     return {"machine": describe(), "settings": {
                 "seconds": bench.args.seconds, "rounds": bench.args.rounds,
@@ -484,12 +517,11 @@ def main():
     folder = tempfile.mkdtemp(prefix="tund-bench.")
     try:
         net.create()
-        if not args.no_main:
-            extra |= main_part(bench, folder)
-        if args.peers:
-            peers_part(bench, folder)
-        if args.queues:
-            queues_part(bench, folder)
+        for wanted, part in ((not args.no_main, main_part),
+                             (args.peers, peers_part),
+                             (args.queues, queues_part)):
+            if wanted:
+                extra |= attempt(bench, part, folder)
     except KeyboardInterrupt:
         bench.failed.append("interrupted")
     finally:
