@@ -17,6 +17,21 @@
 #define MTU_IPV6 1280	  /* RFC 8200, section 5 */
 #define MTU_FALLBACK 1420 /* no peer, or no route to any */
 
+/*
+ * Elsewhere, or once it is gone, its ifindex may be another device's.  The
+ * monitor may have read more than it has told.
+ */
+static bool
+is_here(const struct iface *ifc)
+{
+	const struct link_state *l = ifc->link;
+
+	return ifc->conf->monitored && ifc->ifindex != 0 && !ifc->away &&
+	       !ifc->gone &&
+	       (l == NULL || (!l->deleted && l->nsid == LINK_NSID_HOME &&
+				 l->ifindex == ifc->ifindex));
+}
+
 static bool
 has_ipv6(const struct conf_interface *c)
 {
@@ -179,15 +194,6 @@ add_routes(struct iface *ifc, const struct conf_interface *c,
 		}
 	}
 	return 0;
-}
-
-/* Removes what c has and kept has not (kept NULL: all). */
-/* Elsewhere, or once it is gone, its ifindex may be another device's. */
-static bool
-is_here(const struct iface *ifc)
-{
-	return ifc->conf->monitored && ifc->ifindex != 0 && !ifc->away &&
-	       !ifc->gone;
 }
 
 void

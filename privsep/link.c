@@ -336,26 +336,29 @@ look_at_stale(struct link_monitor *m)
 			look_again(m, e);
 }
 
-static bool
-is_watched(const struct link_monitor *m, uint64_t serial)
+/* NULL: it is no longer watched. */
+static const struct link_entry *
+find_serial(const struct link_monitor *m, uint64_t serial)
 {
 	const struct link_entry *e;
 
 	TAILQ_FOREACH (e, &m->entries, entry)
 		if (e->serial == serial)
-			return true;
-	return false;
+			break;
+	return e;
 }
 
 static void
 tell(struct link_monitor *m)
 {
+	const struct link_entry *e;
 	struct link_notice *n;
 
 	while ((n = TAILQ_FIRST(&m->notices)) != NULL) {
 		TAILQ_REMOVE(&m->notices, n, entry);
-		if (is_watched(m, n->serial))
-			m->on_change(n->change, &n->now, &n->before, m->arg);
+		if ((e = find_serial(m, n->serial)) != NULL)
+			m->on_change(
+			    &e->state, n->change, &n->now, &n->before, m->arg);
 		free(n);
 	}
 }

@@ -51,13 +51,15 @@ void link_name_clean(char name[IFNAMSIZ]);
 const char *link_change_name(enum link_change); /* "link.up", ... */
 
 /*
- * One call per change, state as it is now, before as it was; both are
- * copies.  What changed at once is told in the order rename, netns, mtu,
- * address, up or down, deleted.  Called from the event loop
- * only, never from within a function here; it may watch and unwatch.
+ * One call per change.  link is what link_watch returned: whose change it is,
+ * and the state as it was read last.  now and before are copies from the time
+ * of the change, and several may be read before the first is told.  What
+ * changed at once is told in the order rename, netns, mtu, address, up or
+ * down, deleted.  Called from the event loop only, never from within a
+ * function here; it may watch and unwatch.
  */
-typedef void link_on_change(enum link_change, const struct link_state *now,
-    const struct link_state *before, void *arg);
+typedef void link_on_change(const struct link_state *link, enum link_change,
+    const struct link_state *now, const struct link_state *before, void *arg);
 
 /* Opens the event socket and its events; NULL with errno. */
 struct link_monitor *link_monitor_open(

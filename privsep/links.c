@@ -44,7 +44,7 @@ has_address(const struct link_state *s, const struct prefix *p)
 	return false;
 }
 
-/* The addresses of a that b has not; b may be a itself for none. */
+/* The addresses of a, less those of another state; NULL: all. */
 static json_t *
 address_list(const struct link_state *a, const struct link_state *without)
 {
@@ -95,15 +95,14 @@ static json_t *(*const fields[LINK_CHANGE_COUNT])(
 };
 
 void
-links_on_change(enum link_change change, const struct link_state *now,
-    const struct link_state *before, void *arg)
+links_on_change(const struct link_state *link, enum link_change change,
+    const struct link_state *now, const struct link_state *before, void *arg)
 {
 	struct daemon *d = arg;
 	struct iface *ifc;
 
 	TAILQ_FOREACH (ifc, &d->ifaces, entry)
-		if (ifc->link != NULL && ifc->link->ifindex == now->ifindex &&
-		    ifc->link->nsid == now->nsid)
+		if (ifc->link == link)
 			break;
 	if (ifc == NULL)
 		return;

@@ -10,9 +10,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static void
-on_change(enum link_change change, const struct link_state *now,
-    const struct link_state *before, void *arg)
+on_change(const struct link_state *link, enum link_change change,
+    const struct link_state *now, const struct link_state *before, void *arg)
 {
+	(void)link;
 	(void)arg;
 	/* No event without a change. */
 	if (change == LINK_MTU && now->mtu == before->mtu)

@@ -30,6 +30,7 @@
 
 struct notice {
 	enum link_change change;
+	const struct link_state *link;
 	struct link_state now;
 	struct link_state before;
 };
@@ -47,14 +48,15 @@ struct world {
 };
 
 static void
-on_change(enum link_change change, const struct link_state *now,
-    const struct link_state *before, void *arg)
+on_change(const struct link_state *link, enum link_change change,
+    const struct link_state *now, const struct link_state *before, void *arg)
 {
 	void (*then)(struct world *);
 	struct world *w = arg;
 
 	assert_true(w->count < NOTICES_MAX);
 	w->notices[w->count].change = change;
+	w->notices[w->count].link = link;
 	w->notices[w->count].now = *now;
 	w->notices[w->count].before = *before;
 	w->count++;
@@ -403,7 +405,11 @@ a_link_is_followed_to_another_namespace_and_back(void **state)
 	watch(w);
 	w->other = nets_other();
 	nets_run("ip link set t0 netns %d", (int)w->other);
-	expect(w, "down address netns");
+	turn(w);
+	/* Told of the link that was watched, wherever that is by then. */
+	assert_ptr_equal(w->notices[0].link, w->link);
+	assert_ptr_equal(w->notices[2].link, w->link);
+	expect_told(w, "down address netns");
 	assert_true(w->link->nsid >= 0);
 	nets_run_in(w->other,
 	    "ip link set t0 up; ip link set t0 mtu 1400;"
@@ -656,6 +662,8 @@ two_links_are_kept_apart(void **state)
 	turn(w);
 	assert_string_equal(w->notices[0].now.name, "t1");
 	assert_string_equal(w->notices[1].now.name, "t0");
+	assert_ptr_equal(w->notices[0].link, second);
+	assert_ptr_equal(w->notices[1].link, w->link);
 	expect_told(w, "up mtu");
 	assert_false(w->link->up);
 	assert_int_equal(second->mtu, 1500);
