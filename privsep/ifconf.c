@@ -234,6 +234,25 @@ set_lengths(struct iface *ifc, const struct conf_interface *c)
 		    iface_name(ifc), c->gso_max_segs);
 }
 
+static void
+set_promote(struct iface *ifc)
+{
+	if (netlink_set_promote(ifc->daemon->netlink, ifc->ifindex) == -1)
+		log_warn("%s: promote_secondaries", iface_name(ifc));
+}
+
+static int
+set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
+{
+	if (netlink_set_mtu(ifc->daemon->netlink, ifc->ifindex, mtu) == -1) {
+		snprintf(why, whylen, "%s: mtu %u: %s", iface_name(ifc), mtu,
+		    strerror(errno));
+		return -1;
+	}
+	ifc->mtu = mtu;
+	return 0;
+}
+
 /*
  * More queues than ours mean that somebody else reads this device's packets.
  */
@@ -271,9 +290,8 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 	if (check_queues(ifc, why, whylen) == -1)
 		return -1;
 	set_lengths(ifc, c);
-	if (netlink_set_promote(nl, ifc->ifindex) == -1)
-		log_warn("%s: promote_secondaries", iface_name(ifc));
-	if (ifconf_set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
+	set_promote(ifc);
+	if (set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
 	    add_addresses(ifc, c, NULL, why, whylen) == -1)
 		return -1;
 	if (netlink_set_up(nl, ifc->ifindex, 1) == -1) {
@@ -282,6 +300,19 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 		return -1;
 	}
 	return add_routes(ifc, c, NULL, why, whylen);
+}
+
+void
+ifconf_return(struct iface *ifc)
+{
+	char why[256];
+
+	if (!is_here(ifc))
+		return;
+	set_lengths(ifc, ifc->conf);
+	set_promote(ifc);
+	if (set_mtu(ifc, mtu_wanted(ifc, ifc->conf), why, sizeof(why)) == -1)
+		log_warnx("%s", why);
 }
 
 void
@@ -306,13 +337,8 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 		snprintf(why, whylen,
 		    "%s is in another network namespace: set its MTU there",
 		    iface_name(ifc));
-	else if (netlink_set_mtu(ifc->daemon->netlink, ifc->ifindex, mtu) == -1)
-		snprintf(why, whylen, "%s: mtu %u: %s", iface_name(ifc), mtu,
-		    strerror(errno));
-	else {
-		ifc->mtu = mtu;
-		return 0;
-	}
+	else
+		return set_mtu(ifc, mtu, why, whylen);
 	return -1;
 }
 
@@ -332,8 +358,8 @@ ifconf_prepare(
 	if (!c->monitored)
 		return 0;
 	if (!is_here(ifc)) {
-		log_warnx("%s is not here: its addresses, routes and MTU are "
-			  "set when it comes back up",
+		log_warnx("%s is not here: its addresses, routes, MTU and "
+			  "lengths are set when it comes back",
 		    iface_name(ifc));
 		return 0;
 	}
@@ -341,7 +367,7 @@ ifconf_prepare(
 	if (add_addresses(ifc, c, old, why, whylen) == 0 &&
 	    add_routes(ifc, c, old, why, whylen) == 0 &&
 	    (c->mtu == old->mtu ||
-		ifconf_set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == 0))
+		set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == 0))
 		return 0;
 	ifconf_remove(ifc, c, old);
 	return -1;
@@ -356,7 +382,7 @@ ifconf_abandon(struct iface *ifc, const struct conf_interface *c)
 		return;
 	ifconf_remove(ifc, c, ifc->conf);
 	if (c->mtu != ifc->conf->mtu && ifc->mtu_before != 0 &&
-	    ifconf_set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
+	    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
 		log_warnx("%s", why);
 }
 

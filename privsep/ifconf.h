@@ -23,6 +23,12 @@ int ifconf_prepare(
 void ifconf_commit(struct iface *, const struct conf_interface *c);
 void ifconf_abandon(struct iface *, const struct conf_interface *c);
 /*
+ * After the link came home from another network namespace: what a reload may
+ * have changed meanwhile, and what the move took away.  Addresses and routes
+ * wait until it is up.
+ */
+void ifconf_return(struct iface *);
+/*
  * After the link came up again: setting it down took the IPv6 addresses and
  * the routes away.
  */

@@ -94,6 +94,19 @@ static json_t *(*const fields[LINK_CHANGE_COUNT])(
     [LINK_DELETED] = fields_none,
 };
 
+/* Where we may not listen it can be up again before its return is told. */
+static void
+on_netns(struct iface *ifc, const struct link_state *now)
+{
+	ifc->away = now->nsid != LINK_NSID_HOME;
+	if (ifc->away)
+		return;
+	ifc->ifindex = now->ifindex;
+	ifconf_return(ifc);
+	if (now->up)
+		ifconf_restore(ifc);
+}
+
 void
 links_on_change(const struct link_state *link, enum link_change change,
     const struct link_state *now, const struct link_state *before, void *arg)
@@ -109,11 +122,8 @@ links_on_change(const struct link_state *link, enum link_change change,
 	log_info("%s: %s", now->name, link_change_name(change));
 	events_publish(
 	    d, link_change_name(change), ifc, fields[change](now, before));
-	if (change == LINK_NETNS) {
-		ifc->away = now->nsid != LINK_NSID_HOME;
-		if (!ifc->away)
-			ifc->ifindex = now->ifindex;
-	}
+	if (change == LINK_NETNS)
+		on_netns(ifc, now);
 	if (change == LINK_UP)
 		ifconf_restore(ifc);
 	if (change == LINK_DELETED)
