@@ -32,15 +32,16 @@ is_here(const struct iface *ifc)
 				 l->ifindex == ifc->ifindex));
 }
 
-static bool
-has_ipv6(const struct conf_interface *c)
+/* The first IPv6 address; NULL: it has none. */
+static const struct prefix *
+find_ipv6(const struct conf_interface *c)
 {
 	size_t i;
 
 	for (i = 0; i < c->addresses.count; i++)
 		if (c->addresses.list[i].addr.family == 6)
-			return true;
-	return false;
+			return &c->addresses.list[i];
+	return NULL;
 }
 
 /*
@@ -67,7 +68,7 @@ mtu_from_routes(struct iface *ifc, const struct conf_interface *c)
 	if (best == 0)
 		return MTU_FALLBACK;
 	/* IPv6 in the tunnel needs 1280; the outer packet is fragmented */
-	return best < MTU_IPV6 && has_ipv6(c) ? MTU_IPV6 : best;
+	return best < MTU_IPV6 && find_ipv6(c) != NULL ? MTU_IPV6 : best;
 }
 
 static uint32_t
@@ -326,9 +327,13 @@ ifconf_restore(struct iface *ifc)
 		log_warnx("%s", why);
 }
 
+/* With less than IPv6 needs the kernel takes its addresses away. */
 int
 ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 {
+	const struct prefix *ipv6 = find_ipv6(ifc->conf);
+	char text[PREFIX_STRLEN];
+
 	if (!ifc->conf->monitored)
 		snprintf(why, whylen,
 		    "%s is unmonitored: its MTU is set by whoever made it",
@@ -337,6 +342,15 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 		snprintf(why, whylen,
 		    "%s is in another network namespace: set its MTU there",
 		    iface_name(ifc));
+	else if (!is_here(ifc))
+		snprintf(why, whylen,
+		    "%s is deleted: set its MTU when it is there again",
+		    iface_name(ifc));
+	else if (mtu < MTU_IPV6 && ipv6 != NULL)
+		snprintf(why, whylen,
+		    "%s: mtu %u is too small for IPv6, which needs %d; raise "
+		    "it or remove address %s",
+		    iface_name(ifc), mtu, MTU_IPV6, prefix_format(ipv6, text));
 	else
 		return set_mtu(ifc, mtu, why, whylen);
 	return -1;

@@ -33,6 +33,7 @@ void ifconf_return(struct iface *);
  * the routes away.
  */
 void ifconf_restore(struct iface *);
+/* For an administrator: the MTU until the next reload that changes it. */
 int ifconf_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
 /* Removes what c has and kept has not (kept NULL: all). */
 void ifconf_remove(struct iface *, const struct conf_interface *c,
