@@ -10,6 +10,7 @@
 #include "privsep/ifconf.h"
 #include "privsep/link.h"
 #include "privsep/netlink.h"
+#include "privsep/netns.h"
 
 /* Outer headers: IPv4 or IPv6, and UDP. */
 #define OVERHEAD_IPV4 28
@@ -281,7 +282,10 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 
 	if (!c->monitored)
 		return 0;
-	if ((ifc->ifindex = if_nametoindex(ifc->tun.name)) == 0) {
+	/* another device may have its name here */
+	if (netns_of_tun_is_ours(ifc->tun.fd) != 0)
+		ifc->ifindex = if_nametoindex(ifc->tun.name);
+	if (ifc->ifindex == 0) {
 		snprintf(why, whylen,
 		    "%s is not in this network namespace; add \"unmonitored\" "
 		    "to its device",

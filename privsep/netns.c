@@ -1,4 +1,5 @@
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <linux/if_tun.h>
@@ -37,20 +38,39 @@ netns_equal(int netns, int other)
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Closes both; either may be -1. */
+static int
+compare_and_close(int netns, int other)
+{
+	int equal = -1;
+
+	if (netns != -1 && other != -1)
+		equal = netns_equal(netns, other);
+	if (netns != -1)
+		close(netns);
+	if (other != -1)
+		close(other);
+	return equal;
+}
+
 int
 netns_of_tun_equal(int tun_fd, int other_tun_fd)
 {
-	int a, b, equal = -1;
+	return compare_and_close(
+	    netns_of_tun(tun_fd), netns_of_tun(other_tun_fd));
+}
 
-	a = netns_of_tun(tun_fd);
-	b = netns_of_tun(other_tun_fd);
-	if (a != -1 && b != -1)
-		equal = netns_equal(a, b);
-	if (a != -1)
-		close(a);
-	if (b != -1)
-		close(b);
-	return equal;
+int
+netns_of_tun_is_ours(int tun_fd)
+{
+	int s, ours;
+
+	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s == -1)
+		return -1;
+	ours = netns_of_socket(s);
+	close(s);
+	return compare_and_close(netns_of_tun(tun_fd), ours);
 }
 
 static void

@@ -15,6 +15,8 @@ int netns_of_tun(int tun_fd);
 /* 1 the same, 0 different, -1 not known. */
 int netns_equal(int netns, int other);
 int netns_of_tun_equal(int tun_fd, int other_tun_fd);
+/* Is the device in the namespace of this process?  Likewise. */
+int netns_of_tun_is_ours(int tun_fd);
 
 /*
  * The number that the socket's namespace has for another; -1 with ENOENT
