@@ -367,12 +367,19 @@ mtu_now(const struct iface *ifc)
 						     : ifc->mtu;
 }
 
+/*
+ * With less than 1280 IPv6 goes, and cannot come: more is set before the
+ * addresses, less after.
+ */
 int
 ifconf_prepare(
     struct iface *ifc, const struct conf_interface *c, char *why, size_t whylen)
 {
 	const struct conf_interface *old = ifc->conf;
+	uint32_t mtu;
+	bool first;
 
+	ifc->mtu_before = 0;
 	if (!c->monitored)
 		return 0;
 	if (!is_here(ifc)) {
@@ -381,13 +388,16 @@ ifconf_prepare(
 		    iface_name(ifc));
 		return 0;
 	}
-	ifc->mtu_before = mtu_now(ifc);
-	if (add_addresses(ifc, c, old, why, whylen) == 0 &&
+	mtu = c->mtu != old->mtu ? mtu_wanted(ifc, c) : 0;
+	first = mtu >= MTU_IPV6;
+	if (mtu != 0)
+		ifc->mtu_before = mtu_now(ifc);
+	if ((!first || set_mtu(ifc, mtu, why, whylen) == 0) &&
+	    add_addresses(ifc, c, old, why, whylen) == 0 &&
 	    add_routes(ifc, c, old, why, whylen) == 0 &&
-	    (c->mtu == old->mtu ||
-		set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == 0))
+	    (first || mtu == 0 || set_mtu(ifc, mtu, why, whylen) == 0))
 		return 0;
-	ifconf_remove(ifc, c, old);
+	ifconf_abandon(ifc, c);
 	return -1;
 }
 
@@ -399,9 +409,11 @@ ifconf_abandon(struct iface *ifc, const struct conf_interface *c)
 	if (!is_here(ifc))
 		return;
 	ifconf_remove(ifc, c, ifc->conf);
-	if (c->mtu != ifc->conf->mtu && ifc->mtu_before != 0 &&
-	    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
+	if (ifc->mtu_before == 0)
+		return;
+	if (set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
 		log_warnx("%s", why);
+	ifconf_restore(ifc);
 }
 
 void
