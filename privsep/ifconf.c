@@ -274,6 +274,28 @@ check_queues(struct iface *ifc, char *why, size_t whylen)
 	return -1;
 }
 
+static int
+find_index(struct iface *ifc, char *why, size_t whylen)
+{
+	const int ours = netns_of_tun_is_ours(ifc->tun.fd);
+
+	errno = ENODEV;
+	/* another device may have its name here */
+	if (ours != 0)
+		ifc->ifindex = if_nametoindex(ifc->tun.name);
+	if (ifc->ifindex != 0)
+		return 0;
+	if (errno == ENODEV)
+		snprintf(why, whylen,
+		    "%s is not in this network namespace; add \"unmonitored\" "
+		    "to its device",
+		    ifc->tun.name);
+	else
+		snprintf(why, whylen, "%s has no number: %s", ifc->tun.name,
+		    strerror(errno));
+	return -1;
+}
+
 int
 ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 {
@@ -282,16 +304,8 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 
 	if (!c->monitored)
 		return 0;
-	/* another device may have its name here */
-	if (netns_of_tun_is_ours(ifc->tun.fd) != 0)
-		ifc->ifindex = if_nametoindex(ifc->tun.name);
-	if (ifc->ifindex == 0) {
-		snprintf(why, whylen,
-		    "%s is not in this network namespace; add \"unmonitored\" "
-		    "to its device",
-		    ifc->tun.name);
+	if (find_index(ifc, why, whylen) == -1)
 		return -1;
-	}
 	if (check_queues(ifc, why, whylen) == -1)
 		return -1;
 	set_lengths(ifc, c);

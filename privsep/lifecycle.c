@@ -24,14 +24,19 @@ open_queues(struct iface *ifc, char *why, size_t whylen)
 		q = &ifc->queue[i];
 		q->iface = ifc;
 		q->number = i;
-		q->tun_fd = i == 0 ? ifc->tun.fd : tun_open_queue(&ifc->tun);
-		q->counters_fd = counters_create((uint32_t)ifc->slot_count);
 		ifc->queue_count = i + 1;
-		if (q->tun_fd == -1 || q->counters_fd == -1) {
-			snprintf(why, whylen, "%s: queue %u: %s",
-			    iface_name(ifc), i, strerror(errno));
-			return -1;
-		}
+		q->tun_fd = i == 0 ? ifc->tun.fd : tun_open_queue(&ifc->tun);
+		if (q->tun_fd != -1)
+			q->counters_fd =
+			    counters_create((uint32_t)ifc->slot_count);
+		if (q->counters_fd != -1)
+			continue;
+		snprintf(why, whylen, "%s: queue %u: %s%s", iface_name(ifc), i,
+		    strerror(errno),
+		    errno == EMFILE ? "; raise the limit of open files "
+				      "(LimitNOFILE in a unit, else ulimit -n)"
+				    : "");
+		return -1;
 	}
 	return 0;
 }

@@ -368,6 +368,7 @@ main(int argc, char **argv)
 	    .started = time(NULL),
 	    .loaded = time(NULL)};
 	struct options o;
+	const char *missing;
 
 	parse_options(argc, argv, &o);
 	log_init("tund", o.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
@@ -387,6 +388,10 @@ main(int argc, char **argv)
 		fatalx("tund needs root to open /dev/net/tun; its workers "
 		       "then run as \"%s\"",
 		    d.conf->user);
+	if ((missing = privilege_missing()) != NULL)
+		fatalx("%s is missing: add it to CapabilityBoundingSet of the "
+		       "unit, or to the container's capabilities",
+		    missing);
 	/* daemon(3) changes the directory, and a reload reads it again */
 	d.conf_path = absolute(o.path, conf_path);
 	if ((d.libexec = realpath(o.libexec, libexec)) == NULL)

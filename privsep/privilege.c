@@ -8,15 +8,27 @@
 #include "privsep/privilege.h"
 
 /* Each with the job that needs it. */
-static const int kept[] = {
-    CAP_NET_ADMIN, /* tun ioctls, rtnetlink, forced buffers, fwmark */
-    CAP_NET_RAW,   /* SO_BINDTODEVICE on a socket that is bound already */
-    CAP_NET_BIND_SERVICE,    /* a reload may listen below port 1024 */
-    CAP_SETUID,		     /* the children become their users */
-    CAP_SETGID, CAP_SETFCAP, /* tund-control may see who root is */
-    CAP_SETPCAP,	     /* this drop, and the children empty their sets */
-    CAP_SYS_CHROOT,	     /* the children's root, without user namespaces */
-    CAP_KILL,		     /* to end children of another uid */
+static const struct {
+	int cap;
+	const char *name;
+} kept[] = {
+    /* tun ioctls, rtnetlink, forced buffers, fwmark */
+    {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+    /* SO_BINDTODEVICE on a socket that is bound already */
+    {CAP_NET_RAW, "CAP_NET_RAW"},
+    /* a reload may listen below port 1024 */
+    {CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"},
+    /* the children become their users */
+    {CAP_SETUID, "CAP_SETUID"},
+    {CAP_SETGID, "CAP_SETGID"},
+    /* tund-control may see who root is */
+    {CAP_SETFCAP, "CAP_SETFCAP"},
+    /* this drop, and the children empty their sets */
+    {CAP_SETPCAP, "CAP_SETPCAP"},
+    /* the children's root, without user namespaces */
+    {CAP_SYS_CHROOT, "CAP_SYS_CHROOT"},
+    /* to end children of another uid */
+    {CAP_KILL, "CAP_KILL"},
 };
 
 static bool
@@ -25,9 +37,27 @@ is_kept(int cap)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (kept[i] == cap)
+		if (kept[i].cap == cap)
 			return true;
 	return false;
+}
+
+const char *
+privilege_missing(void)
+{
+	struct __user_cap_header_struct head = {
+	    .version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct held[2] = {0};
+	unsigned int i, cap;
+
+	if (syscall(SYS_capget, &head, held) == -1)
+		return NULL;
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		cap = (unsigned int)kept[i].cap;
+		if (!(held[cap / 32].permitted & 1u << (cap % 32)))
+			return kept[i].name;
+	}
+	return NULL;
 }
 
 int

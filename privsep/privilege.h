@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+/* A capability that privilege_drop keeps and we lack; NULL: none. */
+const char *privilege_missing(void);
 /*
  * Keeps of root's capabilities those that the parent's jobs need, for itself
  * and for what its children start with; CAP_SYS_NICE only if

@@ -46,8 +46,9 @@ open_family(struct iface *ifc, unsigned int family, char *why, size_t whylen)
 			snprintf(why, whylen, "%s: IPv%u socket: %s%s",
 			    ifc->conf->name, family, strerror(errno),
 			    errno == EMFILE
-				? "; raise the limit of open files, or "
-				  "lower max-peers"
+				? "; raise the limit of open files "
+				  "(LimitNOFILE in a unit, else ulimit -n), "
+				  "or lower max-peers or queues"
 				: "");
 			return -1;
 		}
@@ -124,9 +125,11 @@ slot_retire(struct iface *ifc, struct slot *s)
 /*
  * Each queue has a port of its own, counted up from the configured one: the
  * kernel does not spread one peer's datagrams over sockets of the same port.
+ * failed (or NULL): where the one was to listen that could not be aimed.
  */
 static int
-slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s)
+slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
+    struct endpoint *failed)
 {
 	const struct conf_peer *p = s->peer;
 	struct udp_aim aim = {.local = s->family == 4 ? c->listen4 : c->listen6,
@@ -140,6 +143,8 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s)
 		if (udp_aim(s->fd[q], &aim) == -1) {
 			saved = errno;
 			slot_unaim(ifc, s);
+			if (failed != NULL)
+				*failed = aim.local;
 			errno = saved;
 			return -1;
 		}
@@ -179,6 +184,28 @@ slot_take(struct iface *ifc, unsigned int family)
 	return NULL;
 }
 
+static void
+explain_aim(struct iface *ifc, const struct conf_peer *p,
+    const struct endpoint *local, int error, char *why, size_t whylen)
+{
+	char text[ENDPOINT_STRLEN];
+
+	if (error == EADDRINUSE)
+		snprintf(why, whylen,
+		    "%s: %s is in use by another program; end that, or listen "
+		    "on another port",
+		    iface_name(ifc), endpoint_format(local, text));
+	else if (error == ENODEV && p->bind_device[0] != '\0')
+		snprintf(why, whylen,
+		    "%s: peer \"%s\": bind-device %s does not exist; make it "
+		    "first, or name another",
+		    iface_name(ifc), p->name, p->bind_device);
+	else
+		snprintf(why, whylen, "%s: peer \"%s\" at %s: %s",
+		    iface_name(ifc), p->name,
+		    endpoint_format(&p->endpoint, text), strerror(error));
+}
+
 /* No route yet is no reason to give up: it is tried again. */
 static int
 slot_assign(struct iface *ifc, const struct conf_interface *c,
@@ -186,6 +213,7 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 {
 	struct slot *s = slot_take(ifc, p->endpoint.addr.family);
 	char text[ENDPOINT_STRLEN];
+	struct endpoint local;
 
 	if (s == NULL) {
 		snprintf(why, whylen,
@@ -196,7 +224,7 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 	}
 	s->peer = p;
 	s->state = SLOT_USED;
-	if (slot_aim(ifc, c, s) == 0)
+	if (slot_aim(ifc, c, s, &local) == 0)
 		return 0;
 	if (errno == ENETUNREACH || errno == EHOSTUNREACH ||
 	    errno == EADDRNOTAVAIL) {
@@ -205,8 +233,7 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 		    endpoint_format(&p->endpoint, text));
 		return 0;
 	}
-	snprintf(why, whylen, "%s: peer \"%s\" at %s: %s", iface_name(ifc),
-	    p->name, endpoint_format(&p->endpoint, text), strerror(errno));
+	explain_aim(ifc, p, &local, errno, why, whylen);
 	slot_retire(ifc, s);
 	return -1;
 }
@@ -313,7 +340,7 @@ slots_aim(struct iface *ifc, const struct conf_interface *c)
 		}
 		if (s->state != SLOT_USED || s->aimed)
 			continue;
-		if (slot_aim(ifc, c, s) == -1) {
+		if (slot_aim(ifc, c, s, NULL) == -1) {
 			left++;
 			continue;
 		}
