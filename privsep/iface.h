@@ -63,6 +63,7 @@ struct iface {
 	const struct link_state *link; /* NULL: not monitored */
 	bool gone;		       /* deleted under us: to be made again */
 	unsigned int gone_ticks;       /* seconds since then */
+	char gone_why[256];	       /* why it could not be, as told last */
 	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
 	uint32_t mtu_before;	       /* the reload that is under way */
 	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */

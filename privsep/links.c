@@ -1,5 +1,4 @@
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -11,15 +10,6 @@
 #include "privsep/links.h"
 
 #define GONE_TICKS 3
-
-/* Why an interface could not be made again, as it was told last. */
-struct refusal {
-	SLIST_ENTRY(refusal) entry;
-	uint32_t iface; /* id */
-	char why[256];
-};
-static SLIST_HEAD(refusals, refusal) refusals = SLIST_HEAD_INITIALIZER(
-    refusals);
 
 /* What an event tells: the new values. */
 static json_t *
@@ -142,37 +132,12 @@ links_on_change(const struct link_state *link, enum link_change change,
 
 /* Once for each reason: it is tried again every second. */
 static void
-refusal_tell(const struct iface *ifc, const char *why)
+tell_why_gone(struct iface *ifc, const char *why)
 {
-	struct refusal *r;
-
-	SLIST_FOREACH (r, &refusals, entry)
-		if (r->iface == ifc->id)
-			break;
-	if (r == NULL) {
-		if ((r = calloc(1, sizeof(*r))) == NULL)
-			return;
-		r->iface = ifc->id;
-		SLIST_INSERT_HEAD(&refusals, r, entry);
-	}
-	if (strcmp(r->why, why) == 0)
+	if (strcmp(ifc->gone_why, why) == 0)
 		return;
-	strlcpy(r->why, why, sizeof(r->why));
+	strlcpy(ifc->gone_why, why, sizeof(ifc->gone_why));
 	log_warnx("%s; tried again every second", why);
-}
-
-/* Those of interfaces that were made again, or that a reload took away. */
-static void
-refusals_prune(struct daemon *d)
-{
-	struct refusal *r, *next;
-
-	SLIST_FOREACH_SAFE (r, &refusals, entry, next) {
-		if (iface_find(d, r->iface) != NULL)
-			continue;
-		SLIST_REMOVE(&refusals, r, refusal, entry);
-		free(r);
-	}
 }
 
 /*
@@ -201,7 +166,7 @@ make_again(struct daemon *d, struct iface *ifc)
 	}
 	anew = lifecycle_open(d, ifc->conf, why, sizeof(why));
 	if (anew == NULL) {
-		refusal_tell(ifc, why);
+		tell_why_gone(ifc, why);
 		return;
 	}
 	log_info("%s: made again", iface_name(anew));
@@ -224,5 +189,4 @@ links_tick(struct daemon *d)
 		else
 			lifecycle_aim_again(ifc);
 	}
-	refusals_prune(d);
 }
