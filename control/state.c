@@ -1,6 +1,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -122,14 +123,16 @@ state_take_counters(uint32_t id, int fd)
 {
 	const struct counters *page = counters_map_readonly(fd);
 	uint32_t queue = id & 0xffff;
-	int row = -1;
+	int row = -1, error = errno;
 
 	close(fd);
 	/* a worker writes there, and one that was taken over writes anything */
-	if (page == NULL) {
-		log_warn("the counters of queue %u cannot be read", queue);
+	if (page == NULL && error == EBADMSG) {
+		log_warnx("the counters of queue %u are not readable", queue);
 		return true;
 	}
+	if (page == NULL)
+		return false;
 	if (queue < LIMIT_QUEUES)
 		row = row_of(id >> 16, true);
 	if (row == -1) {

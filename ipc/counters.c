@@ -77,7 +77,7 @@ counters_map_prot(int fd, int prot)
 	    page->version == COUNTERS_VERSION && page->slots <= LIMIT_SLOTS)
 		return page;
 	munmap(page, sizeof(*page));
-	errno = EINVAL;
+	errno = EBADMSG;
 	return NULL;
 }
 

@@ -145,7 +145,10 @@ int counters_create(uint32_t slots);
 int counters_write_head(int fd, uint32_t slots);
 /* A read-only descriptor of the same page, for tund-control. */
 int counters_reopen_readonly(int fd);
-/* Map it; NULL with errno (EINVAL: not such a page). */
+/*
+ * Map it; NULL with errno: EINVAL for what is not of that size, EBADMSG for a
+ * head of another version, or that a worker has overwritten.
+ */
 struct counters *counters_map(int fd);
 const struct counters *counters_map_readonly(int fd);
 void counters_unmap(const struct counters *);

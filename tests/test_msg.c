@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -324,6 +325,28 @@ what_is_no_counters_page_is_not_mapped(void **state)
 }
 
 static void
+a_head_that_was_overwritten_can_be_written_again(void **state)
+{
+	int fd = counters_create(3);
+	struct counters *page = counters_map(fd);
+
+	(void)state;
+	assert_non_null(page);
+	counter_add(&page->c[COUNTER_TX_PACKETS], 7);
+	page->magic++;
+	assert_null(counters_map_readonly(fd));
+	assert_int_equal(errno, EBADMSG);
+	counters_unmap(page);
+	assert_int_equal(counters_write_head(fd, 3), 0);
+	page = counters_map(fd);
+	assert_non_null(page);
+	assert_int_equal(page->slots, 3);
+	assert_int_equal(counter_read(&page->c[COUNTER_TX_PACKETS]), 7);
+	counters_unmap(page);
+	close(fd);
+}
+
+static void
 every_counter_is_described_once(void **state)
 {
 	size_t i, j;
@@ -356,6 +379,7 @@ main(void)
 	    cmocka_unit_test(every_message_offload_and_process_has_a_name),
 	    cmocka_unit_test(the_counters_page_is_shared_and_cannot_shrink),
 	    cmocka_unit_test(what_is_no_counters_page_is_not_mapped),
+	    cmocka_unit_test(a_head_that_was_overwritten_can_be_written_again),
 	    cmocka_unit_test(every_counter_is_described_once),
 	};
 
