@@ -131,6 +131,7 @@ control_send_state(struct daemon *d)
 {
 	int fd;
 
+	d->state_dirty = false;
 	if (d->control == NULL)
 		return;
 	/* each is a descriptor and its memory: they must not pile up */
@@ -229,6 +230,9 @@ control_reply(
 		fatalx("no memory for a reply");
 	memcpy(buf, &head, sizeof(head));
 	memcpy(buf + sizeof(head), text, len);
+	/* who hears that it is done and looks, sees it */
+	if (d->state_dirty)
+		control_send_state(d);
 	proc_send(
 	    d->control, MSG_CONTROL_REPLY, id, buf, sizeof(head) + len, -1);
 	free(buf);

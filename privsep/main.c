@@ -331,10 +331,8 @@ run(struct daemon *d)
 	while (!d->stopping) {
 		d->proven = d->proven || all_running(d);
 		/* one state for all that a turn of the loop changed */
-		if (d->state_dirty) {
-			d->state_dirty = false;
+		if (d->state_dirty)
 			control_send_state(d);
-		}
 		if (event_base_loop(d->base, EVLOOP_ONCE) == -1)
 			fatalx("the event loop failed");
 	}
