@@ -438,21 +438,22 @@ def table(bench):
                   f"({min(values):.3f}..{max(values):.3f}) {spent}")
 
 
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values),
+            "max": max(values)}
+
+
 def as_json(bench, extra, results):
     found = {}
     for (mode, name, way), by_round in bench.samples.items():
         values = list(by_round.values())
-        entry = {"unit": goals.unit(name), "rounds": values,
-                 "median": statistics.median(values), "min": min(values),
-                 "max": max(values)}
+        entry = {"unit": goals.unit(name), "rounds": values, **spread(values)}
         cpu = bench.cpu.get((mode, name, way))
         if cpu:
-            entry["cpu_s_per_gb"] = {"median": statistics.median(cpu),
-                                     "min": min(cpu), "max": max(cpu)}
+            entry["cpu_s_per_gb"] = spread(cpu)
         sent = bench.offered.get((mode, name, way))
         if sent:
-            entry["offered"] = {"median": statistics.median(sent),
-                                "min": min(sent), "max": max(sent)}
+            entry["offered"] = spread(sent)
         found.setdefault(mode, {}).setdefault(name, {})[way] = entry
     return {"machine": describe(), "settings": {
                 "seconds": bench.args.seconds, "rounds": bench.args.rounds,

@@ -126,10 +126,13 @@ send_socket(int family, size_t peer)
 static void
 pace(double start, uint64_t bytes)
 {
-	double ahead = (double)bytes - (now() - start) * rate;
 	struct timespec ts = {0};
+	double ahead;
 
-	if (rate <= 0 || ahead <= 0)
+	if (rate <= 0)
+		return;
+	ahead = (double)bytes - (now() - start) * rate;
+	if (ahead <= 0)
 		return;
 	ts.tv_nsec = (long)(ahead / rate * 1e9);
 	nanosleep(&ts, NULL);

@@ -24,8 +24,7 @@ struct column {
 	const char *(*format)(const json_t *, char *buf); /* NULL: text_value */
 };
 void table_list(const json_t *list, const struct column *);
-/* What is too wide for that: a table for each object, a line for each column.
- */
+/* What is too wide for that: a table for each object, a row for each head. */
 void table_blocks(const json_t *list, const struct column *);
 /* The value at a path, or NULL. */
 const json_t *json_at(const json_t *, const char *path);

@@ -14,6 +14,7 @@
 #define LIMIT_EVENT 4096	      /* bytes of one event's JSON */
 #define LIMIT_REQUEST 65536	      /* bytes of one client request */
 #define MTU_MIN 68
+#define MTU_MIN_IPV6 1280 /* RFC 8200, section 5 */
 #define MTU_MAX 65535
 /* Of a batch; without a virtio_net_hdr it is one frame, or one message. */
 #define BATCH_PACKETS 256

@@ -108,6 +108,17 @@ conf_find_interface(const struct conf *conf, const char *name)
 	return NULL;
 }
 
+const struct prefix *
+conf_find_ipv6(const struct conf_interface *i)
+{
+	size_t n;
+
+	for (n = 0; n < i->addresses.count; n++)
+		if (i->addresses.list[n].addr.family == 6)
+			return &i->addresses.list[n];
+	return NULL;
+}
+
 struct conf_peer *
 conf_find_peer(const struct conf_interface *i, const char *name)
 {

@@ -4,8 +4,6 @@
 #include "ipc/msg.h"
 #include "privsep/conf_scope.h"
 
-#define MTU_MIN_IPV6 1280 /* RFC 8200, section 5 */
-
 /* Links are set up through netlink, which an unmonitored one does not have. */
 static void
 check_unmonitored(struct conf_errors *errors, const struct build_interface *i)
@@ -66,22 +64,15 @@ check_device(struct conf_errors *errors, const struct build_interfaces *all,
 static void
 check_mtu(struct conf_errors *errors, const struct build_interface *i)
 {
-	const struct conf_prefixes *a = &i->conf->addresses;
+	const struct prefix *ipv6 = conf_find_ipv6(i->conf);
 	char text[PREFIX_STRLEN];
-	size_t n;
 
-	if (i->conf->mtu == 0 || i->conf->mtu >= MTU_MIN_IPV6)
+	if (i->conf->mtu == 0 || i->conf->mtu >= MTU_MIN_IPV6 || ipv6 == NULL)
 		return;
-	for (n = 0; n < a->count; n++) {
-		if (a->list[n].addr.family != 6)
-			continue;
-		conf_error(errors, i->scope.set[SETTING_MTU],
-		    "mtu %u is too small for IPv6, which needs %d; raise it or "
-		    "remove address %s",
-		    i->conf->mtu, MTU_MIN_IPV6,
-		    prefix_format(&a->list[n], text));
-		return;
-	}
+	conf_error(errors, i->scope.set[SETTING_MTU],
+	    "mtu %u is too small for IPv6, which needs %d; raise it or "
+	    "remove address %s",
+	    i->conf->mtu, MTU_MIN_IPV6, prefix_format(ipv6, text));
 }
 
 /* Superpackets cross the tun only with a virtio_net_hdr before them. */

@@ -15,7 +15,6 @@
 /* Outer headers: IPv4 or IPv6, and UDP. */
 #define OVERHEAD_IPV4 28
 #define OVERHEAD_IPV6 48
-#define MTU_IPV6 1280	  /* RFC 8200, section 5 */
 #define MTU_FALLBACK 1420 /* no peer, or no route to any */
 
 /*
@@ -31,18 +30,6 @@ is_here(const struct iface *ifc)
 	       !ifc->gone &&
 	       (l == NULL || (!l->deleted && l->nsid == LINK_NSID_HOME &&
 				 l->ifindex == ifc->ifindex));
-}
-
-/* The first IPv6 address; NULL: it has none. */
-static const struct prefix *
-find_ipv6(const struct conf_interface *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->addresses.count; i++)
-		if (c->addresses.list[i].addr.family == 6)
-			return &c->addresses.list[i];
-	return NULL;
 }
 
 /*
@@ -69,7 +56,8 @@ mtu_from_routes(struct iface *ifc, const struct conf_interface *c)
 	if (best == 0)
 		return MTU_FALLBACK;
 	/* IPv6 in the tunnel needs 1280; the outer packet is fragmented */
-	return best < MTU_IPV6 && find_ipv6(c) != NULL ? MTU_IPV6 : best;
+	return best < MTU_MIN_IPV6 && conf_find_ipv6(c) != NULL ? MTU_MIN_IPV6
+								: best;
 }
 
 static uint32_t
@@ -349,7 +337,7 @@ ifconf_restore(struct iface *ifc)
 int
 ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 {
-	const struct prefix *ipv6 = find_ipv6(ifc->conf);
+	const struct prefix *ipv6 = conf_find_ipv6(ifc->conf);
 	char text[PREFIX_STRLEN];
 
 	if (!ifc->conf->monitored)
@@ -364,11 +352,12 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 		snprintf(why, whylen,
 		    "%s is deleted: set its MTU when it is there again",
 		    iface_name(ifc));
-	else if (mtu < MTU_IPV6 && ipv6 != NULL)
+	else if (mtu < MTU_MIN_IPV6 && ipv6 != NULL)
 		snprintf(why, whylen,
 		    "%s: mtu %u is too small for IPv6, which needs %d; raise "
 		    "it or remove address %s",
-		    iface_name(ifc), mtu, MTU_IPV6, prefix_format(ipv6, text));
+		    iface_name(ifc), mtu, MTU_MIN_IPV6,
+		    prefix_format(ipv6, text));
 	else
 		return set_mtu(ifc, mtu, why, whylen);
 	return -1;
@@ -403,7 +392,7 @@ ifconf_prepare(
 		return 0;
 	}
 	mtu = c->mtu != old->mtu ? mtu_wanted(ifc, c) : 0;
-	first = mtu >= MTU_IPV6;
+	first = mtu >= MTU_MIN_IPV6;
 	if (mtu != 0)
 		ifc->mtu_before = mtu_now(ifc);
 	if ((!first || set_mtu(ifc, mtu, why, whylen) == 0) &&

@@ -32,10 +32,7 @@ open_queues(struct iface *ifc, char *why, size_t whylen)
 		if (q->counters_fd != -1)
 			continue;
 		snprintf(why, whylen, "%s: queue %u: %s%s", iface_name(ifc), i,
-		    strerror(errno),
-		    errno == EMFILE ? "; raise the limit of open files "
-				      "(LimitNOFILE in a unit, else ulimit -n)"
-				    : "");
+		    strerror(errno), errno == EMFILE ? OPEN_FILES_REMEDY : "");
 		return -1;
 	}
 	return 0;
@@ -218,7 +215,7 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c)
 	ifc->conf = c;
 	if (offloads) {
 		ifc->wanted = c->offloads;
-		iface_forget_refusals(ifc, ~0u);
+		iface_forget_refusals(ifc, OFFLOAD_ALL);
 		lifecycle_apply_offloads(ifc);
 	}
 	/* a worker sets both before it gives up what it takes to set them */

@@ -42,21 +42,27 @@ is_kept(int cap)
 	return false;
 }
 
-const char *
-privilege_missing(void)
+/* 1 or 0; -1 when the kernel does not say. */
+static int
+is_held(int cap)
 {
 	struct __user_cap_header_struct head = {
 	    .version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct held[2] = {0};
-	unsigned int i, cap;
 
 	if (syscall(SYS_capget, &head, held) == -1)
-		return NULL;
-	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		cap = (unsigned int)kept[i].cap;
-		if (!(held[cap / 32].permitted & 1u << (cap % 32)))
+		return -1;
+	return (held[cap / 32].permitted & 1u << (cap % 32)) != 0;
+}
+
+const char *
+privilege_missing(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (is_held(kept[i].cap) == 0)
 			return kept[i].name;
-	}
 	return NULL;
 }
 
@@ -65,13 +71,13 @@ privilege_drop(bool nice)
 {
 	struct __user_cap_header_struct head = {
 	    .version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {0}, held[2] = {0};
-	int cap;
+	struct __user_cap_data_struct data[2] = {0};
+	int cap, nice_held = is_held(CAP_SYS_NICE);
 
 	/* a unit may leave this one out: that is no reason to fail */
-	if (syscall(SYS_capget, &head, held) == -1)
+	if (nice_held == -1)
 		return -1;
-	nice = nice && (held[0].permitted & 1u << CAP_SYS_NICE) != 0;
+	nice = nice && nice_held == 1;
 
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
 		if (is_kept(cap) || (nice && cap == CAP_SYS_NICE))

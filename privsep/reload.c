@@ -292,8 +292,7 @@ prepare(struct reload *r, struct ifaces *added)
 	if (open_added(r, added) == -1 || prepare_kept(r) == -1)
 		return -1;
 	if ((failed = replace_changed(r, &replaced)) != NULL) {
-		/* first what stands in the way of what comes back: its routes
-		 */
+		/* what was prepared may hold a route that comes back */
 		abandon_kept(r, NULL);
 		close_all(added);
 		put_all_back(r, &replaced, failed);

@@ -45,11 +45,9 @@ open_family(struct iface *ifc, unsigned int family, char *why, size_t whylen)
 				continue;
 			snprintf(why, whylen, "%s: IPv%u socket: %s%s",
 			    ifc->conf->name, family, strerror(errno),
-			    errno == EMFILE
-				? "; raise the limit of open files "
-				  "(LimitNOFILE in a unit, else ulimit -n), "
-				  "or lower max-peers or queues"
-				: "");
+			    errno == EMFILE ? OPEN_FILES_REMEDY
+				", or lower max-peers or queues"
+					    : "");
 			return -1;
 		}
 	}

@@ -114,25 +114,26 @@ workers_on_ready(struct proc *p, void *arg)
 }
 
 /*
- * Each worker says it for itself, and one that was taken over may say it
- * without end.  A peer may be told of again after the next table.
+ * Notes the refusal; false if it was noted before: each worker says it for
+ * itself, and one that was taken over may say it without end.  A peer may be
+ * told of again after the next table.
  */
 static bool
-was_told(struct iface *ifc, uint32_t id, enum offload o)
+note_refusal(struct iface *ifc, uint32_t id, enum offload o)
 {
 	struct slot *s;
 
 	if (id == 0) {
 		if (ifc->refused & OFFLOAD_BIT(o))
-			return true;
+			return false;
 		ifc->refused |= OFFLOAD_BIT(o);
-		return false;
+		return true;
 	}
 	s = &ifc->slots[id - 1];
 	if (s->refused == ifc->generation)
-		return true;
+		return false;
 	s->refused = ifc->generation;
-	return false;
+	return true;
 }
 
 /* id: slot + 1, or 0 when the refusal is no one peer's. */
@@ -146,7 +147,7 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 
 	if (msg_read_offload_off(m, &off) == -1 || m->hdr.id > ifc->slot_count)
 		return -1;
-	if (was_told(ifc, m->hdr.id, off.offload))
+	if (!note_refusal(ifc, m->hdr.id, off.offload))
 		return 0;
 	if (m->hdr.id != 0 && ifc->slots[m->hdr.id - 1].peer != NULL)
 		peer = ifc->slots[m->hdr.id - 1].peer->name;
@@ -247,8 +248,9 @@ workers_stop(struct iface *ifc)
 		}
 }
 
-void
-workers_send_peers(struct iface *ifc)
+/* restart: also those that have room for the table. */
+static void
+renew(struct iface *ifc, bool restart)
 {
 	size_t i, prefixes = count_prefixes(ifc);
 
@@ -257,7 +259,7 @@ workers_send_peers(struct iface *ifc)
 		if (ifc->queue[i].proc == NULL)
 			continue;
 		/* its memory is fixed: more than it has room for needs anew */
-		if (prefixes > ifc->queue[i].prefix_room)
+		if (restart || prefixes > ifc->queue[i].prefix_room)
 			proc_restart(ifc->queue[i].proc);
 		else
 			send_table(&ifc->queue[i]);
@@ -266,15 +268,15 @@ workers_send_peers(struct iface *ifc)
 }
 
 void
+workers_send_peers(struct iface *ifc)
+{
+	renew(ifc, false);
+}
+
+void
 workers_restart(struct iface *ifc)
 {
-	size_t i;
-
-	ifc->generation++;
-	for (i = 0; i < ifc->queue_count; i++)
-		if (ifc->queue[i].proc != NULL)
-			proc_restart(ifc->queue[i].proc);
-	state_changed(ifc->daemon);
+	renew(ifc, true);
 }
 
 void
