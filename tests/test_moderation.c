@@ -168,6 +168,31 @@ the_timer_is_periodic(void **state)
 	}
 }
 
+static void
+only_after_a_burst_it_looks_again(void **state)
+{
+	struct moderation batch = {.timer = -1, .lingers = true};
+
+	(void)state;
+	assert_int_equal(moderation_looks(&batch, 16), 0);
+	assert_int_equal(moderation_looks(&batch, 32), 0);
+	assert_int_equal(moderation_looks(&batch, 49), MODERATION_LOOKS);
+	/* nothing has come since: now it sleeps */
+	assert_int_equal(moderation_looks(&batch, 49), 0);
+	assert_int_equal(moderation_looks(&batch, 66), MODERATION_LOOKS);
+}
+
+static void
+where_it_may_not_linger_it_sleeps(void **state)
+{
+	struct moderation pinned = {.timer = -1};
+
+	(void)state;
+	assert_int_equal(moderation_looks(&pinned, 1000), 0);
+	/* moderated by a timer */
+	assert_int_equal(moderation_looks(&m, 1000), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -183,6 +208,8 @@ main(void)
 	    TEST(a_signal_counts_as_one_period),
 	    TEST(without_a_timer_nothing_waits),
 	    TEST(the_timer_is_periodic),
+	    TEST(only_after_a_burst_it_looks_again),
+	    TEST(where_it_may_not_linger_it_sleeps),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -157,15 +157,42 @@ work(struct worker *w)
 	}
 }
 
-/*
- * Once work is done for now: under load, with sched-policy rr, waits until the
- * period is over and returns true, for what has come meanwhile is there.
- */
 static bool
-pause_under_load(struct worker *w)
+is_idle(const struct worker *w)
 {
-	return !w->tun_ready && ready_count == 0 &&
-	       moderation_pause(&moderation, w->packets);
+	return !w->tun_ready && ready_count == 0;
+}
+
+static void
+look(struct event_base *base, int flags)
+{
+	if (event_base_loop(base, EVLOOP_ONCE | flags) == -1)
+		fatalx("the event loop failed");
+}
+
+/*
+ * Once work is done for now.  Under load a worker with sched-policy rr waits
+ * until the period is over, and what has come meanwhile is there; another looks
+ * a few times before it sleeps.
+ */
+static void
+wait_for_work(struct worker *w, struct event_base *base)
+{
+	unsigned int looks = 0;
+
+	if (is_idle(w)) {
+		if (moderation_pause(&moderation, w->packets)) {
+			look(base, EVLOOP_NONBLOCK);
+			return;
+		}
+		looks = moderation_looks(&moderation, w->packets);
+	}
+	for (; looks > 0; looks--) {
+		look(base, EVLOOP_NONBLOCK);
+		if (!is_idle(w))
+			return;
+	}
+	look(base, 0);
 }
 
 static void
@@ -194,12 +221,12 @@ lock_down(
  * for all).  It needs the RLIMIT_RTPRIO that the parent raised.
  */
 static void
-set_policy(uint32_t policy)
+set_policy(const struct msg_worker_config *config)
 {
 	struct sched_param normal = {.sched_priority = 0};
 	struct sched_param first = {.sched_priority = 1};
 
-	if (policy == SCHED_POLICY_RR) {
+	if (config->sched_policy == SCHED_POLICY_RR) {
 		if (sched_setscheduler(0, SCHED_RR, &first) == 0) {
 			if (moderation_start(&moderation) == -1)
 				fatal("a timer");
@@ -211,6 +238,8 @@ set_policy(uint32_t policy)
 	}
 	if (sched_setscheduler(0, SCHED_BATCH, &normal) == -1)
 		log_warn("SCHED_BATCH");
+	/* on a CPU of the operator's choice others may wait for it: 0.99 */
+	moderation.lingers = config->pinned == 0;
 }
 
 /*
@@ -241,7 +270,7 @@ prepare(struct worker *w, const struct msg_worker_config *config)
 	w->ingress = ingress_new();
 	if (w->egress == NULL || w->ingress == NULL)
 		fatalx("no memory for the packet buffers");
-	set_policy(config->sched_policy);
+	set_policy(config);
 	if (fcntl(PARENT_FD, F_SETFL, O_NONBLOCK) == -1)
 		fatal("the channel");
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
@@ -255,7 +284,6 @@ main(void)
 	struct msg_worker_config config;
 	struct event_base *base;
 	pid_t parent = getppid();
-	int flags;
 
 	log_init("tund-worker", LOG_LEVEL_INFO);
 	if (fcntl(PARENT_FD, F_GETFD) == -1)
@@ -273,10 +301,6 @@ main(void)
 	log_debug("checksums by %s", csum_name());
 	for (;;) {
 		work(&worker);
-		flags = pause_under_load(&worker)
-			    ? EVLOOP_ONCE | EVLOOP_NONBLOCK
-			    : EVLOOP_ONCE;
-		if (event_base_loop(base, flags) == -1)
-			fatalx("the event loop failed");
+		wait_for_work(&worker, base);
 	}
 }

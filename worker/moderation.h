@@ -12,10 +12,11 @@
 #define MODERATION_US 200
 
 struct moderation {
-	int timer; /* a timerfd, or -1: no moderation */
+	int timer;    /* a timerfd, or -1: no moderation */
+	bool lingers; /* without a timer: looks again before it sleeps */
 	bool loaded;
 	unsigned int quiet; /* looks in a row that found little to do */
-	uint64_t seen;	    /* packets when the timer was last read */
+	uint64_t seen;	    /* packets when last asked about */
 };
 
 /* Before the process locks itself down.  -1 with errno: there is no timer. */
@@ -27,5 +28,12 @@ int moderation_start(struct moderation *);
  * meanwhile, and do not wait for it.  Else false: wait for the next packet.
  */
 bool moderation_pause(struct moderation *, uint64_t packets);
+
+/*
+ * The same without a timer: how often to look for more before waiting for it.
+ * After a burst MODERATION_LOOKS times, else not at all.
+ */
+#define MODERATION_LOOKS 16
+unsigned int moderation_looks(struct moderation *, uint64_t packets);
 
 #endif
