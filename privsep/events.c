@@ -7,7 +7,6 @@
 #include "privsep/control.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
-#include "privsep/iface.h"
 #include "privsep/state.h"
 
 const char *
@@ -26,8 +25,8 @@ events_time(char *buf)
 }
 
 void
-events_publish(struct daemon *d, const char *event, const struct iface *ifc,
-    json_t *fields)
+events_publish(
+    struct daemon *d, const char *event, const char *interface, json_t *fields)
 {
 	char when[32], *text;
 	json_t *o;
@@ -38,8 +37,7 @@ events_publish(struct daemon *d, const char *event, const struct iface *ifc,
 		return;
 	}
 	o = json_pack("{s:I, s:s, s:s, s:s?}", "seq", (json_int_t)(d->seq + 1),
-	    "time", events_time(when), "event", event, "interface",
-	    ifc != NULL ? iface_name(ifc) : NULL);
+	    "time", events_time(when), "event", event, "interface", interface);
 	text =
 	    o == NULL || (fields != NULL && json_object_update(o, fields) == -1)
 		? NULL

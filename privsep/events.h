@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 struct daemon;
-struct iface;
 
 /*
  * Events: encoded as JSON once, here, and relayed by tund-control to every
@@ -13,11 +12,11 @@ struct iface;
  */
 
 /*
- * Publishes one.  iface may be NULL.  Takes the reference of fields, an object
- * with the new values, or NULL.
+ * Publishes one.  interface: its name when that happened; NULL: it is about
+ * none.  Takes the reference of fields, an object with the new values, or NULL.
  */
 void events_publish(
-    struct daemon *, const char *event, const struct iface *, json_t *fields);
+    struct daemon *, const char *event, const char *interface, json_t *fields);
 /* RFC 3339, UTC, milliseconds.  buf: 32 bytes. */
 const char *events_time(char *buf);
 

@@ -120,8 +120,8 @@ links_on_change(const struct link_state *link, enum link_change change,
 	if (ifc == NULL)
 		return;
 	log_info("%s: %s", now->name, link_change_name(change));
-	events_publish(
-	    d, link_change_name(change), ifc, fields[change](now, before));
+	events_publish(d, link_change_name(change), now->name,
+	    fields[change](now, before));
 	if (change == LINK_NETNS)
 		on_netns(ifc, now);
 	if (change == LINK_UP)
@@ -175,7 +175,7 @@ make_again(struct daemon *d, struct iface *ifc)
 	lifecycle_close(ifc);
 	if (lifecycle_start(anew) == -1)
 		fatalx("no memory for a worker");
-	events_publish(d, "link.created", anew, NULL);
+	events_publish(d, "link.created", iface_name(anew), NULL);
 }
 
 void

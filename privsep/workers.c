@@ -108,7 +108,7 @@ workers_on_ready(struct proc *p, void *arg)
 	slots_peers_done(q->iface, q, q->generation_sent);
 	log_info("%s: tund-worker %u (pid %d) runs", iface_name(q->iface),
 	    q->number, p->pid);
-	events_publish(q->iface->daemon, "worker.started", q->iface,
+	events_publish(q->iface->daemon, "worker.started", iface_name(q->iface),
 	    json_pack("{s:i, s:i, s:i}", "queue", (int)q->number, "pid",
 		(int)p->pid, "restarts", (int)p->restarts));
 }
@@ -160,7 +160,7 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 	    "reason", ifc->reason[off.offload]);
 	if (peer != NULL)
 		json_object_set_new(fields, "peer", json_string(peer));
-	events_publish(ifc->daemon, "offload.off", ifc, fields);
+	events_publish(ifc->daemon, "offload.off", iface_name(ifc), fields);
 	if (m->hdr.id == 0)
 		workers_send_offloads(ifc);
 	return 0;
@@ -207,7 +207,7 @@ workers_on_exited(struct proc *p, const char *why, void *arg)
 	struct queue *q = arg;
 
 	daemon_child_ended(q->iface->daemon, p, why);
-	events_publish(q->iface->daemon, "worker.exited", q->iface,
+	events_publish(q->iface->daemon, "worker.exited", iface_name(q->iface),
 	    json_pack("{s:i, s:i, s:s}", "queue", (int)q->number, "pid",
 		(int)p->pid, "reason", why));
 }
