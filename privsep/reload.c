@@ -8,6 +8,7 @@
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
+#include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/reload.h"
 #include "privsep/state.h"
@@ -282,6 +283,20 @@ remove_gone(struct reload *r)
 			take_away(r, ifc);
 }
 
+/*
+ * An inherited descriptor that has another name in the file: what the removed
+ * interface took from the device may be what the added one wants.
+ */
+static void
+restore_added(struct ifaces *added)
+{
+	struct iface *ifc;
+
+	TAILQ_FOREACH (ifc, added, entry)
+		if (ifc->conf->device == CONF_DEVICE_FD)
+			ifconf_restore(ifc);
+}
+
 /* -1: nothing has changed. */
 static int
 prepare(struct reload *r, struct ifaces *added)
@@ -315,6 +330,7 @@ apply(struct reload *r)
 		return -1;
 	}
 	remove_gone(r);
+	restore_added(&added);
 	commit_kept(r);
 	conf_free(d->conf);
 	d->conf = r->next;
