@@ -18,6 +18,7 @@
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
+#include "privsep/privilege.h"
 #include "privsep/proc.h"
 #include "privsep/reload.h"
 #include "privsep/state.h"
@@ -79,7 +80,8 @@ listen_on(const char *path, gid_t gid)
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1) {
-		log_warn("control socket");
+		log_warnx("control socket: %s%s", strerror(errno),
+		    errno == EMFILE ? OPEN_FILES_REMEDY : "");
 		return -1;
 	}
 	old = umask(0117);

@@ -13,10 +13,6 @@
 #include "privsep/udp.h"
 
 #define IFACE_ID_MAX 0xffffu
-/* What to do about EMFILE. */
-#define OPEN_FILES_REMEDY                  \
-	"; raise the limit of open files " \
-	"(LimitNOFILE in a unit, else ulimit -n)"
 
 struct daemon;
 struct link_state;

@@ -11,6 +11,7 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/link.h"
+#include "privsep/privilege.h"
 #include "privsep/slots.h"
 #include "privsep/workers.h"
 

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "ipc/counters.h"
 #include "privsep/iface.h"
+#include "privsep/privilege.h"
 #include "privsep/slots.h"
 #include "privsep/state.h"
 
@@ -107,7 +108,9 @@ slot_unaim(struct iface *ifc, struct slot *s)
 	size_t q;
 
 	for (q = 0; q < ifc->queue_count; q++)
-		udp_retire(s->fd[q]);
+		if (udp_retire(s->fd[q]) == -1)
+			log_warn("%s: a socket cannot be closed to its peer",
+			    iface_name(ifc));
 	s->aimed = false;
 }
 

@@ -22,6 +22,7 @@
 #include "privsep/conf.h"
 #include "privsep/netns.h"
 #include "privsep/nlsock.h"
+#include "privsep/privilege.h"
 #include "privsep/tun.h"
 
 #ifndef TUN_F_USO4
@@ -144,8 +145,9 @@ explain_attach(
 		    "another name",
 		    conf->name);
 	default:
-		return explain(why, whylen, "%s: cannot open %s: %s",
-		    conf->name, TUN_PATH, strerror(error));
+		return explain(why, whylen, "%s: cannot open %s: %s%s",
+		    conf->name, TUN_PATH, strerror(error),
+		    error == EMFILE ? OPEN_FILES_REMEDY : "");
 	}
 }
 
@@ -346,8 +348,8 @@ open_inherited(const struct conf_interface *conf, struct tun *tun, char *why,
 	    fcntl(conf->fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
 	    (tun->fd = fcntl(conf->fd, F_DUPFD_CLOEXEC, 3)) == -1)
 		return explain(why, whylen,
-		    "descriptor %d cannot be prepared: %s", conf->fd,
-		    strerror(errno));
+		    "descriptor %d cannot be prepared: %s%s", conf->fd,
+		    strerror(errno), errno == EMFILE ? OPEN_FILES_REMEDY : "");
 	return 0;
 }
 
