@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import NamedTuple, Optional
 
 import goals
 from machine import Load, Namespaces, describe, read, resident_kib, run
@@ -40,6 +41,13 @@ class Way:
         return self.tunnel.address(side, self.family)
 
 
+class Run(NamedTuple):
+    """One measure, once."""
+    value: float
+    gigabytes: Optional[float] = None  # that were carried, if known
+    offered: Optional[float] = None    # Gbit/s that the generator sent
+
+
 class Bench:
     def __init__(self, args, net):
         self.args = args
@@ -48,7 +56,7 @@ class Bench:
         self.cpu = {}      # the same -> [seconds per GB]
         # the same -> [Gbit/s]: a generator may be kept from its rate
         self.offered = {}
-        self.sent = None
+        self.up = []       # tunnels
         self.round = 0
         self.repeated = 0
         self.disturbed = 0
@@ -62,7 +70,16 @@ class Bench:
         if found:
             self.resident.append(max(found))
 
-    # ---- one run each; a number, and the GB that were carried if known ----
+    def start(self, tunnel):
+        self.up.append(tunnel)
+        tunnel.start()
+        tunnel.ready()
+
+    def stop(self, tunnel):
+        tunnel.stop()
+        self.up.remove(tunnel)
+
+    # ---- one run each ----
 
     def iperf(self, way, *more, seconds=None):
         server = self.net.spawn("b", "iperf3", "-s", "-1", "-p",
@@ -93,7 +110,7 @@ class Bench:
         end = self.iperf(way, "-C", cc, "-P", str(streams),
                          *(["-R"] if reverse else []))
         got = end["sum_received"]
-        return got["bits_per_second"] / 1e9, got["bytes"] / 1e9
+        return Run(got["bits_per_second"] / 1e9, got["bytes"] / 1e9)
 
     def pps(self, way, *options, to=None, field="packets"):
         path = os.path.join(self.args.build, "bench", "pps")
@@ -112,13 +129,14 @@ class Bench:
         finally:
             self.net.stop(receiver)
             receiver.stdout.close()
+        offered = None
         if "-r" in options:
             sent = json.loads(sent)
-            self.sent = sent["bytes"] * 8 / sent["seconds"] / 1e9
+            offered = sent["bytes"] * 8 / sent["seconds"] / 1e9
         took = got["seconds"] or 1
-        if field == "packets":
-            return got["received"] / took / 1e3, got["bytes"] / 1e9
-        return got["bytes"] * 8 / took / 1e9, got["bytes"] / 1e9
+        rate = (got["received"] / 1e3 if field == "packets"
+                else got["bytes"] * 8 / 1e9)
+        return Run(rate / took, got["bytes"] / 1e9, offered)
 
     def udp(self, way):
         return self.pps(way, "-g", "-l", "1200", field="bytes")
@@ -176,7 +194,7 @@ class Bench:
             moved, took = self.drain_once(workers)
             each.append(moved * 8 / took / 1e9)
             total += moved
-        return statistics.median(each), total / 1e9
+        return Run(statistics.median(each), total / 1e9)
 
     def ping(self, way, seconds):
         out = run(*self.net.enter("a"), "ping", "-i", str(PING_INTERVAL), "-w",
@@ -189,7 +207,7 @@ class Bench:
 
     def ping_idle(self, way):
         times = self.ping(way, min(2, self.args.seconds))
-        return statistics.fmean(times), None
+        return Run(statistics.fmean(times))
 
     def ping_loaded(self, way, cc):
         # the stream begins before the pings and outlasts them
@@ -204,7 +222,7 @@ class Bench:
                                     "-C", cc, stdout=subprocess.DEVNULL)
             time.sleep(0.7)
             times = self.ping(way, seconds)
-            return times[int(len(times) * 0.99)], None
+            return Run(times[int(len(times) * 0.99)])
         finally:
             if client is not None:
                 client.wait(seconds + 20)
@@ -218,20 +236,19 @@ class Bench:
         for attempt in range(RETRIES + 1):
             load = Load(self.net.ours)
             before = way.tunnel.cpu()
-            self.sent = None
-            value, gigabytes = measure(way)
+            got = measure(way)
             cpu = way.tunnel.cpu() - before
             others = load.share()
             if others * 100 <= self.args.others or attempt == RETRIES:
                 break
             self.repeated += 1
         self.disturbed += others * 100 > self.args.others
-        self.samples.setdefault(key, {})[self.round] = value
-        if self.sent is not None:
-            self.offered.setdefault(key, []).append(self.sent)
-        if gigabytes:
-            self.cpu.setdefault(key, []).append(cpu / gigabytes)
-        return value
+        self.samples.setdefault(key, {})[self.round] = got.value
+        if got.offered is not None:
+            self.offered.setdefault(key, []).append(got.offered)
+        if got.gigabytes:
+            self.cpu.setdefault(key, []).append(cpu / got.gigabytes)
+        return got.value
 
     def each_round(self):
         for self.round in range(self.args.rounds):
@@ -279,18 +296,17 @@ def tcp_measures(bench, all_ways, near, streams=(1, 4)):
 
 
 def start_all(bench, tunnels):
-    up = []
+    """Those that run; without ours and the veth there is no use in the rest."""
     for tunnel in tunnels:
         try:
-            tunnel.start()
-            tunnel.ready()
-            up.append(tunnel)
+            bench.start(tunnel)
         except (RuntimeError, OSError, subprocess.TimeoutExpired) as e:
             if isinstance(tunnel, (Tund, Veth)):
                 raise
             bench.failed.append(f"{tunnel.name} does not run: {e}")
             say(bench.failed[-1])
-    return up
+            bench.stop(tunnel)
+    return list(bench.up)
 
 
 def main_part(bench, folder):
@@ -342,8 +358,6 @@ def main_part(bench, folder):
     if sorted(bench.workers) != sorted(tund.workers()):
         bench.failed.append("a worker was restarted on the way")
     bench.workers = []
-    for tunnel in up:
-        tunnel.stop()
     # at the start, then after each round
     return {"worker_rss_kib": bench.resident}
 
@@ -354,24 +368,22 @@ def peers_part(bench, folder):
     for n in bench.each_round():
         for count in (1, 8, 64):
             tund = TundPeers(net, folder, args.build, count)
-            tund.start()
-            tund.ready()
+            bench.start(tund)
             for flows in (1, 128, 4096):
                 if flows < count:
                     continue
                 one_load(bench, tund, f"{count} peers, {flows} flows", count,
                          flows)
-            tund.stop()
+            bench.stop(tund)
         for prefixes in (0, 10000):
             tund = TundPeers(net, folder, args.build, 1, prefixes)
-            tund.start()
-            tund.ready()
+            bench.start(tund)
             label = f"{prefixes or 1} prefixes"
             bench.one("prefixes", "udp 64 B", Way(tund, label=label),
                       bench.small)
             bench.one("prefixes", "udp 1200 B in runs", Way(tund, label=label),
                       bench.udp)
-            tund.stop()
+            bench.stop(tund)
         say(f"peers: round {n + 1} of {args.rounds} done")
 
 
@@ -382,19 +394,17 @@ def queues_part(bench, folder):
         for queues in (1, 2):
             label = f"{queues} queue{'s' if queues > 1 else ''}"
             tund = TundQueues(net, folder, args.build, queues)
-            tund.start()
-            tund.ready()
+            bench.start(tund)
             for cc in ("bbr", "cubic"):
                 bench.one("queues", f"tcp {cc} 8 streams",
                           Way(tund, label=label),
                           lambda w, c=cc: bench.tcp(w, c, 8))
-            tund.stop()
+            bench.stop(tund)
             tund = TundSink(net, folder, args.build, queues)
-            tund.start()
-            tund.ready()
+            bench.start(tund)
             bench.one("queues", "egress alone", Way(tund, label=label),
                       bench.drain)
-            tund.stop()
+            bench.stop(tund)
         say(f"queues: round {n + 1} of {args.rounds} done")
 
 
@@ -418,6 +428,10 @@ def attempt(bench, part, folder):
         bench.failed.append(f"{part.__name__}: {e}")
         say(bench.failed[-1])
         return {}
+    finally:
+        # its tunnels have the names and ports of the next part's
+        for tunnel in list(bench.up):
+            bench.stop(tunnel)
 
 
 def table(bench):
