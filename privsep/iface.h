@@ -57,9 +57,8 @@ struct iface {
 	uint32_t id;		     /* IFACE_ID_MAX at most */
 	struct conf_interface *conf; /* of the configuration in force */
 	struct tun tun;
-	uint32_t ifindex; /* 0: not monitored */
-	uint32_t watched; /* as it was when the monitor was told of it */
-	bool away;	  /* in another network namespace */
+	uint32_t ifindex;	       /* 0: not monitored */
+	bool away;		       /* in another network namespace */
 	const struct link_state *link; /* NULL: not monitored */
 	bool gone;		       /* deleted under us: to be made again */
 	unsigned int gone_ticks;       /* seconds since then */

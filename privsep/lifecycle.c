@@ -106,9 +106,8 @@ int
 lifecycle_start(struct iface *ifc)
 {
 	if (ifc->conf->monitored) {
-		ifc->watched = ifc->ifindex;
 		ifc->link =
-		    link_watch(ifc->daemon->links, ifc->watched, ifc->tun.fd);
+		    link_watch(ifc->daemon->links, ifc->ifindex, ifc->tun.fd);
 		if (ifc->link == NULL)
 			log_warn("%s cannot be watched", iface_name(ifc));
 	}
@@ -119,7 +118,7 @@ void
 lifecycle_stop(struct iface *ifc)
 {
 	if (ifc->link != NULL)
-		link_unwatch(ifc->daemon->links, ifc->watched);
+		link_unwatch(ifc->daemon->links, ifc->link);
 	ifc->link = NULL;
 	workers_stop(ifc);
 }

@@ -39,7 +39,6 @@
 struct link_entry {
 	TAILQ_ENTRY(link_entry) entry;
 	struct link_state state;
-	uint32_t watched; /* the ifindex that it was given */
 	uint64_t serial;
 	int tun_fd;
 	bool stale; /* to be looked at again */
@@ -92,8 +91,7 @@ publish(struct link_monitor *m, const struct link_entry *e,
 
 	n = calloc(1, sizeof(*n));
 	if (n == NULL) {
-		log_warn("%s of %s is not told", link_change_name(change),
-		    now->name);
+		log_warn("a change of %s is not told", now->name);
 		return;
 	}
 	n->serial = e->serial;
@@ -129,6 +127,8 @@ publish_differences(
 		publish(m, e, LINK_UP, now);
 	if (!now->up && was->up && was->seen_up)
 		publish(m, e, LINK_DOWN, now);
+	if (now->up == was->up && now->running != was->running)
+		publish(m, e, LINK_RUNNING, now);
 	if (now->deleted && !was->deleted)
 		publish(m, e, LINK_DELETED, now);
 }
@@ -513,7 +513,6 @@ link_watch(struct link_monitor *m, uint32_t ifindex, int tun_fd)
 	if (e == NULL)
 		return NULL;
 	e->serial = ++m->serial;
-	e->watched = ifindex;
 	e->tun_fd = tun_fd;
 	e->state.ifindex = ifindex;
 	e->state.nsid = LINK_NSID_HOME;
@@ -528,12 +527,12 @@ link_watch(struct link_monitor *m, uint32_t ifindex, int tun_fd)
 }
 
 void
-link_unwatch(struct link_monitor *m, uint32_t ifindex)
+link_unwatch(struct link_monitor *m, const struct link_state *link)
 {
 	struct link_entry *e;
 
 	TAILQ_FOREACH (e, &m->entries, entry)
-		if (e->watched == ifindex)
+		if (&e->state == link)
 			break;
 	if (e == NULL)
 		return;

@@ -41,6 +41,7 @@ enum link_change {
 	LINK_ADDRESS,
 	LINK_NETNS,
 	LINK_DELETED,
+	LINK_RUNNING, /* alone, without up: no event, but another state */
 	LINK_CHANGE_COUNT
 };
 /*
@@ -48,15 +49,16 @@ enum link_change {
  * choose them: what is not printable becomes '?' before it is told or logged.
  */
 void link_name_clean(char name[IFNAMSIZ]);
-const char *link_change_name(enum link_change); /* "link.up", ... */
+/* "link.up", ...; NULL for what is no event. */
+const char *link_change_name(enum link_change);
 
 /*
  * One call per change.  link is what link_watch returned: whose change it is,
  * and the state as it was read last.  now and before are copies from the time
  * of the change, and several may be read before the first is told.  What
  * changed at once is told in the order rename, netns, mtu, address, up or
- * down, deleted.  Called from the event loop only, never from within a
- * function here; it may watch and unwatch.
+ * down or running, deleted.  Called from the event loop only, never from within
+ * a function here; it may watch and unwatch.
  */
 typedef void link_on_change(const struct link_state *link, enum link_change,
     const struct link_state *now, const struct link_state *before, void *arg);
@@ -74,8 +76,8 @@ void link_monitor_close(struct link_monitor *);
  */
 const struct link_state *link_watch(
     struct link_monitor *, uint32_t ifindex, int tun_fd);
-/* ifindex: as it was given to link_watch. */
-void link_unwatch(struct link_monitor *, uint32_t ifindex);
+/* link: what link_watch returned; an ifindex may be two links'. */
+void link_unwatch(struct link_monitor *, const struct link_state *link);
 
 /* Also for tests: as if these bytes had come from a namespace. */
 void link_monitor_feed(

@@ -8,6 +8,7 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/links.h"
+#include "privsep/state.h"
 
 #define GONE_TICKS 3
 
@@ -119,6 +120,10 @@ links_on_change(const struct link_state *link, enum link_change change,
 			break;
 	if (ifc == NULL)
 		return;
+	if (change == LINK_RUNNING) {
+		state_changed(d);
+		return;
+	}
 	log_info("%s: %s", now->name, link_change_name(change));
 	events_publish(d, link_change_name(change), now->name,
 	    fields[change](now, before));

@@ -28,6 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct link_monitor *monitor;
 	static struct event_base *base;
+	const struct link_state *link;
 
 	if (monitor == NULL) {
 		base = event_base_new();
@@ -37,9 +38,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	if (len == 0)
 		return 0;
-	if (link_watch(monitor, LO, -1) == NULL)
+	if ((link = link_watch(monitor, LO, -1)) == NULL)
 		abort();
 	link_monitor_feed(monitor, data + 1, len - 1, (int8_t)data[0]);
-	link_unwatch(monitor, LO);
+	link_unwatch(monitor, link);
 	return 0;
 }

@@ -129,13 +129,14 @@ static void
 expect_told(struct world *w, const char *want)
 {
 	char got[4096] = "";
+	const char *name;
 	size_t i;
 
 	for (i = 0; i < w->count; i++) {
 		if (i > 0)
 			strlcat(got, " ", sizeof(got));
-		strlcat(got, link_change_name(w->notices[i].change) + 5,
-		    sizeof(got));
+		name = link_change_name(w->notices[i].change);
+		strlcat(got, name != NULL ? name + 5 : "running", sizeof(got));
 	}
 	assert_string_equal(got, want);
 	w->count = 0;
@@ -283,13 +284,13 @@ running_is_kept_apart_from_up(void **state)
 	turn(w);
 	/* The kernel settles the state of the carrier behind our back. */
 	wait_a_tick(w);
-	expect(w, "");
+	expect(w, "running");
 	assert_true(w->link->up);
 	assert_false(w->link->running);
 	assert_int_equal(ioctl(w->tun, TUNSETCARRIER, &on), 0);
 	wait_a_tick(w);
 	assert_true(w->link->running);
-	expect(w, "");
+	expect(w, "running");
 }
 
 static struct nlmsghdr *
@@ -673,6 +674,30 @@ two_links_are_kept_apart(void **state)
 	assert_false(w->link->deleted);
 }
 
+/* One that came while ours was away, and goes before it is back. */
+static void
+a_link_with_the_old_index_is_unwatched_by_itself(void **state)
+{
+	struct world *w = *state;
+	const struct link_state *second;
+
+	watch(w);
+	w->other = nets_other();
+	nets_run("ip link set t0 netns %d", (int)w->other);
+	expect(w, "netns");
+	nets_run("ip link add d0 index %u type veth peer name d1 index 77",
+	    w->ifindex);
+	second = link_watch(w->monitor, w->ifindex, -1);
+	assert_non_null(second);
+	link_unwatch(w->monitor, second);
+	nets_run("ip link set d0 mtu 1300");
+	expect(w, "");
+	nets_run_in(w->other, "ip link set t0 mtu 1400");
+	turn(w);
+	assert_ptr_equal(w->notices[0].link, w->link);
+	expect_told(w, "mtu");
+}
+
 static void
 unwatched_is_untold(void **state)
 {
@@ -680,8 +705,7 @@ unwatched_is_untold(void **state)
 
 	watch(w);
 	nets_run("ip link set t0 up");
-	link_unwatch(w->monitor, w->ifindex);
-	link_unwatch(w->monitor, w->ifindex);
+	link_unwatch(w->monitor, w->link);
 	nets_run("ip link set t0 mtu 1400");
 	expect(w, "");
 }
@@ -689,13 +713,13 @@ unwatched_is_untold(void **state)
 static void
 unwatch_it(struct world *w)
 {
-	link_unwatch(w->monitor, w->ifindex);
+	link_unwatch(w->monitor, w->link);
 }
 
 static void
 watch_it_again(struct world *w)
 {
-	link_unwatch(w->monitor, w->ifindex);
+	link_unwatch(w->monitor, w->link);
 	watch(w);
 }
 
@@ -859,7 +883,7 @@ broken_messages_do_no_harm(void **state)
 	feed_broken(w, good, len);
 	len = sample_address(good, w->ifindex);
 	feed_broken(w, good, len);
-	link_unwatch(w->monitor, w->ifindex);
+	link_unwatch(w->monitor, w->link);
 	watch(w);
 	w->count = 0;
 	nets_run("ip link set t0 up");
@@ -923,6 +947,7 @@ main(void)
 	    LINK_TEST(without_leave_to_ask_it_polls_the_tun),
 	    LINK_TEST(a_namespace_that_numbers_itself_is_still_home),
 	    LINK_TEST(two_links_are_kept_apart),
+	    LINK_TEST(a_link_with_the_old_index_is_unwatched_by_itself),
 	    LINK_TEST(unwatched_is_untold),
 	    LINK_TEST(the_callback_may_watch_and_unwatch),
 	    LINK_TEST(more_addresses_than_fit_do_no_harm),
