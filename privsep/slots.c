@@ -323,19 +323,29 @@ slot_lost_address(const struct conf_interface *c, const struct slot *s)
 	       !udp_is_local(s->fd[0], s->peer->bind_device);
 }
 
+/* What the socket has from when it was aimed, and the host no longer. */
+static const char *
+slot_lost(const struct conf_interface *c, const struct slot *s)
+{
+	if (udp_lost_device(s->fd[0]))
+		return "its bind-device";
+	return slot_lost_address(c, s) ? "the address that it was reached from"
+				       : NULL;
+}
+
 size_t
 slots_aim(struct iface *ifc, const struct conf_interface *c)
 {
 	size_t i, left = 0;
+	const char *lost;
 	struct slot *s;
 
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
 		if (s->state == SLOT_USED && s->aimed &&
-		    slot_lost_address(c, s)) {
-			log_warnx("%s: peer \"%s\": the address that it was "
-				  "reached from is gone",
-			    iface_name(ifc), s->peer->name);
+		    (lost = slot_lost(c, s)) != NULL) {
+			log_warnx("%s: peer \"%s\": %s is gone",
+			    iface_name(ifc), s->peer->name, lost);
 			slot_unaim(ifc, s);
 			state_changed(ifc->daemon);
 		}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
@@ -160,6 +161,16 @@ udp_is_local(int fd, const char *device)
 		errno != EADDRNOTAVAIL;
 	close(s);
 	return local;
+}
+
+bool
+udp_lost_device(int fd)
+{
+	char name[IFNAMSIZ];
+	socklen_t len = sizeof(name);
+
+	return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) == -1 &&
+	       errno == ENODEV;
 }
 
 int

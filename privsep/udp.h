@@ -40,6 +40,11 @@ int udp_retire(int fd);
  * It stays the socket's when it leaves the host.  device: as it was aimed.
  */
 bool udp_is_local(int fd, const char *device);
+/*
+ * Was the device deleted that the socket was bound to?  One of the same name
+ * that is made later is another one.
+ */
+bool udp_lost_device(int fd);
 int udp_set_gro(int fd, bool on);
 /* Does this kernel know UDP_SEGMENT, and UDP_GRO? */
 bool udp_has_gso(void);

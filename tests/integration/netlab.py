@@ -320,13 +320,18 @@ class Lab:
     def pair(self, mtu=1500):
         """Two hosts, a and b, joined by a veth named wan on both sides."""
         a, b = self.host("a"), self.host("b")
+        self.join(a, b, mtu)
+        return a, b
+
+    @staticmethod
+    def join(a, b, mtu=1500):
+        """The veth of a pair, which may have been deleted."""
         a.ip(f"link add wan mtu {mtu} type veth peer name wan mtu {mtu} "
              f"netns {b.netns}")
         for host, n in ((a, 1), (b, 2)):
             host.ip(f"""link set wan up
                 addr add 192.0.2.{n}/24 dev wan
                 addr add 2001:db8::{n}/64 dev wan nodad""")
-        return a, b
 
     def path(self, name):
         return os.path.join(self.dir, name)
