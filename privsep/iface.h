@@ -51,6 +51,12 @@ struct queue {
 	size_t prefix_room;	  /* that the worker was started with */
 };
 
+/* Of the link: an address, or a route. */
+struct undo {
+	bool route;
+	struct prefix prefix;
+};
+
 struct iface {
 	TAILQ_ENTRY(iface) entry;
 	struct daemon *daemon;
@@ -64,7 +70,10 @@ struct iface {
 	unsigned int gone_ticks;       /* seconds since then */
 	char gone_why[256];	       /* why it could not be, as told last */
 	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
-	uint32_t mtu_before;	       /* the reload that is under way */
+	uint32_t mtu_before; /* what may be undone has begun; 0: as it is */
+	struct undo *undo;   /* what it has added since */
+	size_t undo_count;
+	bool certain;	  /* no reload that fails takes it away again */
 	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
 	uint32_t granted; /* by this kernel and device */
 	uint32_t refused; /* the worker met a refusal: off */

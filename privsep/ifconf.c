@@ -93,27 +93,48 @@ has_allowed(const struct conf_interface *c, const struct prefix *prefix)
 	return false;
 }
 
+/* What was there before is not ours to take away. */
+static void
+note(struct iface *ifc, bool route, const struct prefix *p)
+{
+	struct undo *list = ifc->undo;
+	size_t n = ifc->undo_count;
+
+	/* full whenever the count is a power of two */
+	if ((n & (n - 1)) == 0)
+		list = reallocarray(list, n == 0 ? 1 : 2 * n, sizeof(*list));
+	if (list == NULL)
+		fatalx("no memory for what may be undone");
+	list[n].route = route;
+	list[n].prefix = *p;
+	ifc->undo = list;
+	ifc->undo_count = n + 1;
+}
+
 /* Adds what c has and old has not (old NULL: all).  -1 after why. */
 static int
 add_addresses(struct iface *ifc, const struct conf_interface *c,
     const struct conf_interface *old, char *why, size_t whylen)
 {
+	const struct prefix *p;
 	char text[PREFIX_STRLEN];
 	size_t i;
+	int r;
 
 	for (i = 0; i < c->addresses.count; i++) {
-		if (old != NULL &&
-		    has_prefix(&old->addresses, &c->addresses.list[i]))
+		p = &c->addresses.list[i];
+		if (old != NULL && has_prefix(&old->addresses, p))
 			continue;
-		if (netlink_add_address(ifc->daemon->netlink, ifc->ifindex,
-			&c->addresses.list[i]) == -1) {
+		r = netlink_add_address(ifc->daemon->netlink, ifc->ifindex, p);
+		if (r == -1) {
 			snprintf(why, whylen,
 			    "%s: address %s cannot be added: %s",
-			    iface_name(ifc),
-			    prefix_format(&c->addresses.list[i], text),
+			    iface_name(ifc), prefix_format(p, text),
 			    strerror(errno));
 			return -1;
 		}
+		if (r == 0)
+			note(ifc, false, p);
 	}
 	return 0;
 }
@@ -145,18 +166,20 @@ static int
 add_route(struct iface *ifc, const struct prefix *p)
 {
 	struct netlink *nl = ifc->daemon->netlink;
+	int r = netlink_add_route(nl, ifc->ifindex, p);
 
-	if (netlink_add_route(nl, ifc->ifindex, p) == 0)
-		return 0;
 	/* somebody set it down: ifconf_restore adds them when it is up again */
-	if (errno == ENETDOWN && ifc->link != NULL)
+	if (r == -1 && errno == ENETDOWN && ifc->link != NULL)
 		return 0;
-	if (errno != EEXIST)
-		return -1;
-	if (is_moving(ifc, p))
-		return netlink_append_route(nl, ifc->ifindex, p);
-	errno = EEXIST;
-	return -1;
+	if (r == -1 && errno == EEXIST) {
+		if (is_moving(ifc, p))
+			r = netlink_append_route(nl, ifc->ifindex, p);
+		else
+			errno = EEXIST;
+	}
+	if (r == 0)
+		note(ifc, true, p);
+	return r == -1 ? -1 : 0;
 }
 
 static int
@@ -211,9 +234,9 @@ ifconf_remove(struct iface *ifc, const struct conf_interface *c,
 				    nl, ifc->ifindex, &p->allow.list[i]);
 }
 
-/* Queue length and segments: a kernel that lacks one is no reason to fail. */
-static void
-set_lengths(struct iface *ifc, const struct conf_interface *c)
+/* A kernel that lacks one is no reason to fail. */
+void
+ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
 {
 	struct netlink *nl = ifc->daemon->netlink;
 
@@ -296,7 +319,10 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 		return -1;
 	if (check_queues(ifc, why, whylen) == -1)
 		return -1;
-	set_lengths(ifc, c);
+	/* one that was there before may have to be as it was */
+	if (c->device != CONF_DEVICE_CREATE)
+		netlink_link_mtu(nl, ifc->ifindex, &ifc->mtu_before);
+	ifconf_set_lengths(ifc, c);
 	set_promote(ifc);
 	if (set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
 	    add_addresses(ifc, c, NULL, why, whylen) == -1)
@@ -316,7 +342,7 @@ ifconf_return(struct iface *ifc)
 
 	if (!is_here(ifc))
 		return;
-	set_lengths(ifc, ifc->conf);
+	ifconf_set_lengths(ifc, ifc->conf);
 	set_promote(ifc);
 	if (set_mtu(ifc, mtu_wanted(ifc, ifc->conf), why, sizeof(why)) == -1)
 		log_warnx("%s", why);
@@ -331,6 +357,40 @@ ifconf_restore(struct iface *ifc)
 	    (add_addresses(ifc, ifc->conf, NULL, why, sizeof(why)) == -1 ||
 		add_routes(ifc, ifc->conf, NULL, why, sizeof(why)) == -1))
 		log_warnx("%s", why);
+	ifconf_settle(ifc);
+}
+
+void
+ifconf_settle(struct iface *ifc)
+{
+	free(ifc->undo);
+	ifc->undo = NULL;
+	ifc->undo_count = 0;
+	ifc->mtu_before = 0;
+}
+
+void
+ifconf_undo(struct iface *ifc)
+{
+	struct netlink *nl = ifc->daemon->netlink;
+	bool raised = ifc->mtu_before != 0;
+	struct undo *u;
+	char why[256];
+
+	if (is_here(ifc)) {
+		while (ifc->undo_count > 0) {
+			u = &ifc->undo[--ifc->undo_count];
+			if (u->route)
+				netlink_del_route(nl, ifc->ifindex, &u->prefix);
+			else
+				netlink_del_address(
+				    nl, ifc->ifindex, &u->prefix);
+		}
+		if (raised &&
+		    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
+			log_warnx("%s", why);
+	}
+	ifconf_settle(ifc);
 }
 
 /* With less than IPv6 needs the kernel takes its addresses away. */
@@ -370,6 +430,13 @@ mtu_now(const struct iface *ifc)
 						     : ifc->mtu;
 }
 
+/* Set by hand, or by routes when there was no IPv6 yet. */
+static bool
+lacks_ipv6_mtu(const struct iface *ifc, const struct conf_interface *c)
+{
+	return conf_find_ipv6(c) != NULL && mtu_now(ifc) < MTU_MIN_IPV6;
+}
+
 /*
  * With less than 1280 IPv6 goes, and cannot come: more is set before the
  * addresses, less after.
@@ -391,7 +458,8 @@ ifconf_prepare(
 		    iface_name(ifc));
 		return 0;
 	}
-	mtu = c->mtu != old->mtu ? mtu_wanted(ifc, c) : 0;
+	mtu = c->mtu != old->mtu || lacks_ipv6_mtu(ifc, c) ? mtu_wanted(ifc, c)
+							   : 0;
 	first = mtu >= MTU_MIN_IPV6;
 	if (mtu != 0)
 		ifc->mtu_before = mtu_now(ifc);
@@ -400,23 +468,19 @@ ifconf_prepare(
 	    add_routes(ifc, c, old, why, whylen) == 0 &&
 	    (first || mtu == 0 || set_mtu(ifc, mtu, why, whylen) == 0))
 		return 0;
-	ifconf_abandon(ifc, c);
+	ifconf_abandon(ifc);
 	return -1;
 }
 
 void
-ifconf_abandon(struct iface *ifc, const struct conf_interface *c)
+ifconf_abandon(struct iface *ifc)
 {
-	char why[256];
+	bool raised = ifc->mtu_before != 0;
 
-	if (!is_here(ifc))
-		return;
-	ifconf_remove(ifc, c, ifc->conf);
-	if (ifc->mtu_before == 0)
-		return;
-	if (set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
-		log_warnx("%s", why);
-	ifconf_restore(ifc);
+	ifconf_undo(ifc);
+	/* with less than 1280 for a moment the addresses were gone */
+	if (raised)
+		ifconf_restore(ifc);
 }
 
 void
@@ -425,5 +489,6 @@ ifconf_commit(struct iface *ifc, const struct conf_interface *c)
 	if (!is_here(ifc))
 		return;
 	ifconf_remove(ifc, ifc->conf, c);
-	set_lengths(ifc, c);
+	ifconf_set_lengths(ifc, c);
+	ifconf_settle(ifc);
 }

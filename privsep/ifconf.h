@@ -21,7 +21,7 @@ int ifconf_apply(struct iface *, char *why, size_t whylen);
 int ifconf_prepare(
     struct iface *, const struct conf_interface *c, char *why, size_t whylen);
 void ifconf_commit(struct iface *, const struct conf_interface *c);
-void ifconf_abandon(struct iface *, const struct conf_interface *c);
+void ifconf_abandon(struct iface *);
 /*
  * After the link came home from another network namespace: what a reload may
  * have changed meanwhile, and what the move took away.  Addresses and routes
@@ -35,6 +35,11 @@ void ifconf_return(struct iface *);
 void ifconf_restore(struct iface *);
 /* For an administrator: the MTU until the next reload that changes it. */
 int ifconf_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
+/* What ifconf_apply has given it stays, or goes again, and nothing else. */
+void ifconf_settle(struct iface *);
+void ifconf_undo(struct iface *);
+/* Queue length and segments, as c has them. */
+void ifconf_set_lengths(struct iface *, const struct conf_interface *c);
 /* Removes what c has and kept has not (kept NULL: all). */
 void ifconf_remove(struct iface *, const struct conf_interface *c,
     const struct conf_interface *kept);

@@ -105,6 +105,8 @@ lifecycle_open(
 int
 lifecycle_start(struct iface *ifc)
 {
+	ifconf_settle(ifc);
+	ifc->certain = true;
 	if (ifc->conf->monitored) {
 		ifc->link =
 		    link_watch(ifc->daemon->links, ifc->ifindex, ifc->tun.fd);
@@ -129,8 +131,11 @@ lifecycle_close(struct iface *ifc)
 	size_t i;
 
 	/* what we created goes with its last descriptor */
-	if (ifc->conf->device != CONF_DEVICE_CREATE)
+	if (ifc->conf->device != CONF_DEVICE_CREATE && ifc->certain)
 		ifconf_remove(ifc, ifc->conf, NULL);
+	else if (ifc->conf->device != CONF_DEVICE_CREATE)
+		ifconf_undo(ifc);
+	ifconf_settle(ifc);
 	slots_close(ifc);
 	for (i = 0; i < ifc->queue_count; i++) {
 		if (i > 0 && ifc->queue[i].tun_fd != -1)
@@ -161,6 +166,14 @@ lifecycle_apply_offloads(struct iface *ifc)
 		for (q = 0; q < ifc->queue_count; q++)
 			udp_set_gro(ifc->slots[i].fd[q], gro);
 	workers_send_offloads(ifc);
+}
+
+void
+lifecycle_reassert(struct iface *ifc)
+{
+	if (ifc->conf->monitored)
+		ifconf_set_lengths(ifc, ifc->conf);
+	lifecycle_apply_offloads(ifc);
 }
 
 bool
@@ -198,7 +211,7 @@ lifecycle_prepare(
 void
 lifecycle_abandon(struct iface *ifc, struct conf_interface *c)
 {
-	ifconf_abandon(ifc, c);
+	ifconf_abandon(ifc);
 	give_slots_back(ifc, c);
 }
 

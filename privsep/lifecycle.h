@@ -24,6 +24,8 @@ void lifecycle_close(struct iface *);
 
 /* Makes the wanted offloads hold: the device, the sockets, the workers. */
 void lifecycle_apply_offloads(struct iface *);
+/* Sets on the device what another user of the descriptor may have set. */
+void lifecycle_reassert(struct iface *);
 
 /*
  * Replaces the configuration by one of the same name.  Only peers, addresses,

@@ -56,6 +56,15 @@ call_but(struct netlink *nl, struct nlsock_request *rq, int harmless)
 	return -1;
 }
 
+/* 0, 1 when it was there already, or -1. */
+static int
+add(struct netlink *nl, struct nlsock_request *rq)
+{
+	if (nlsock_call(nl->sock, rq, NULL, NULL) == 0)
+		return 0;
+	return errno == EEXIST ? 1 : -1;
+}
+
 static int
 family_of(const struct addr *a)
 {
@@ -166,7 +175,7 @@ netlink_add_address(
 
 	address_request(
 	    &rq, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex, p);
-	return call_but(nl, &rq, EEXIST);
+	return add(nl, &rq);
 }
 
 int
@@ -261,7 +270,7 @@ netlink_add_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
 		return -1;
 	/* EEXIST also says that another device has the prefix. */
 	if (route_exists(nl, ifindex, p))
-		return 0;
+		return 1;
 	errno = EEXIST;
 	return -1;
 }
@@ -274,7 +283,7 @@ netlink_append_route(
 
 	route_request(
 	    &rq, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, ifindex, p);
-	return call_but(nl, &rq, EEXIST);
+	return add(nl, &rq);
 }
 
 int
@@ -300,8 +309,8 @@ on_mtu(const struct nlmsghdr *h, int nsid, void *arg)
 		*mtu = mnl_attr_get_u32(a);
 }
 
-static int
-link_mtu(struct netlink *nl, uint32_t ifindex, uint32_t *mtu)
+int
+netlink_link_mtu(struct netlink *nl, uint32_t ifindex, uint32_t *mtu)
 {
 	struct nlsock_request rq;
 
@@ -363,7 +372,7 @@ netlink_route_mtu(struct netlink *nl, const struct addr *dst, uint32_t *mtu)
 		return -1;
 	}
 	if (found.mtu == 0)
-		return link_mtu(nl, found.ifindex, mtu);
+		return netlink_link_mtu(nl, found.ifindex, mtu);
 	*mtu = found.mtu;
 	return 0;
 }

@@ -24,7 +24,10 @@ int netlink_set_gso_max_segs(struct netlink *, uint32_t ifindex, uint32_t segs);
  * kernel's default is that it does.
  */
 int netlink_set_promote(struct netlink *, uint32_t ifindex);
-/* Adding what is there already and removing what is not are no errors. */
+/*
+ * Adding what is there already gives 1, and removing what is not there is no
+ * error.
+ */
 int netlink_add_address(
     struct netlink *, uint32_t ifindex, const struct prefix *);
 int netlink_del_address(
@@ -38,6 +41,7 @@ int netlink_append_route(
     struct netlink *, uint32_t ifindex, const struct prefix *);
 /* MTU on the way to dst: of the route if it has one, else of its device. */
 int netlink_route_mtu(struct netlink *, const struct addr *dst, uint32_t *mtu);
+int netlink_link_mtu(struct netlink *, uint32_t ifindex, uint32_t *mtu);
 /* IFLA_TUN_NUM_QUEUES; -1 with ENOENT when the device does not tell. */
 int netlink_tun_queues(struct netlink *, uint32_t ifindex, uint32_t *queues);
 

@@ -26,6 +26,7 @@ struct reload {
 	struct conf *next;
 	json_t *changes; /* of lines */
 	char why[512];	 /* the first error */
+	bool lost;	 /* an interface could not be put back */
 };
 
 static void
@@ -216,45 +217,47 @@ take_away(struct reload *r, struct iface *ifc)
 	lifecycle_close(ifc);
 }
 
-/* What was closed for its replacement comes back as it was. */
 static void
-put_back(struct reload *r, const char *name, struct ifaces *back)
+put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 {
-	struct conf_interface *c = conf_find_interface(r->d->conf, name);
 	struct iface *ifc;
 	char why[256];
 
 	ifc = lifecycle_open(r->d, c, why, sizeof(why));
-	if (ifc != NULL)
+	if (ifc != NULL) {
 		TAILQ_INSERT_TAIL(back, ifc, entry);
-	else
-		log_warnx("%s; interface \"%s\" stays away until the next "
-			  "reload",
-		    why, name);
+		return;
+	}
+	log_warnx("%s; interface \"%s\" stays away until the next reload", why,
+	    c->name);
+	strlcat(r->why, "; interface \"", sizeof(r->why));
+	strlcat(r->why, c->name, sizeof(r->why));
+	strlcat(r->why, "\" stays away until the next reload", sizeof(r->why));
+	r->lost = true;
 }
 
+/*
+ * What was closed for its replacement comes back as it was, once no replacement
+ * is in its way.
+ */
 static void
-put_all_back(struct reload *r, struct ifaces *replaced, const char *failed)
+put_all_back(struct reload *r, struct ifaces *replaced)
 {
 	struct ifaces back = TAILQ_HEAD_INITIALIZER(back);
-	struct iface *ifc;
-	const char *name;
+	struct conf_interface *c;
 
-	put_back(r, failed, &back);
-	while ((ifc = TAILQ_FIRST(replaced)) != NULL) {
-		TAILQ_REMOVE(replaced, ifc, entry);
-		name = ifc->conf->name;
-		lifecycle_close(ifc);
-		put_back(r, name, &back);
-	}
+	close_all(replaced);
+	TAILQ_FOREACH (c, &r->d->conf->interfaces, entry)
+		if (find_running(r->d, c->name) == NULL)
+			put_back(r, c, &back);
 	start_all(r->d, &back);
 }
 
 /*
  * An interface whose device or sockets must differ is closed, then opened: its
- * name is taken until then.  NULL, or the name of the one that failed.
+ * name is taken until then.
  */
-static const char *
+static int
 replace_changed(struct reload *r, struct ifaces *replaced)
 {
 	struct iface *ifc, *after;
@@ -267,10 +270,10 @@ replace_changed(struct reload *r, struct ifaces *replaced)
 		take_away(r, ifc);
 		ifc = lifecycle_open(r->d, c, r->why, sizeof(r->why));
 		if (ifc == NULL)
-			return c->name;
+			return -1;
 		TAILQ_INSERT_TAIL(replaced, ifc, entry);
 	}
-	return NULL;
+	return 0;
 }
 
 static void
@@ -297,20 +300,31 @@ restore_added(struct ifaces *added)
 			ifconf_restore(ifc);
 }
 
+/* The same, where the added one was opened in vain. */
+static void
+reassert_inherited(struct reload *r)
+{
+	struct iface *ifc;
+
+	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
+		if (ifc->conf->device == CONF_DEVICE_FD &&
+		    next_of(r, ifc) == NULL)
+			lifecycle_reassert(ifc);
+}
+
 /* -1: nothing has changed. */
 static int
 prepare(struct reload *r, struct ifaces *added)
 {
 	struct ifaces replaced = TAILQ_HEAD_INITIALIZER(replaced);
-	const char *failed;
 
 	if (open_added(r, added) == -1 || prepare_kept(r) == -1)
 		return -1;
-	if ((failed = replace_changed(r, &replaced)) != NULL) {
+	if (replace_changed(r, &replaced) == -1) {
 		/* what was prepared may hold a route that comes back */
 		abandon_kept(r, NULL);
 		close_all(added);
-		put_all_back(r, &replaced, failed);
+		put_all_back(r, &replaced);
 		return -1;
 	}
 	TAILQ_CONCAT(added, &replaced, entry);
@@ -326,6 +340,7 @@ apply(struct reload *r)
 	d->next = r->next;
 	if (prepare(r, &added) == -1) {
 		close_all(&added);
+		reassert_inherited(r);
 		d->next = NULL;
 		return -1;
 	}
@@ -362,7 +377,8 @@ static json_t *
 refusal(const struct reload *r)
 {
 	return json_pack("{s:s, s:s}", "message", r->why, "hint",
-	    "the old configuration stays in force");
+	    r->lost ? "look at the log, then reload again"
+		    : "the old configuration stays in force");
 }
 
 int
@@ -378,8 +394,8 @@ reload(struct daemon *d, bool dry, json_t **result)
 	if (r.next != NULL)
 		conf_free(r.next);
 	if (ok == -1) {
-		log_warnx(
-		    "reload: %s; the old configuration stays in force", r.why);
+		log_warnx("reload: %s%s", r.why,
+		    r.lost ? "" : "; the old configuration stays in force");
 		*result = refusal(&r);
 		json_decref(r.changes);
 		return -1;

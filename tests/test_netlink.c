@@ -137,11 +137,12 @@ addresses_come_and_go_twice(void **state)
 	int i;
 
 	assert_int_equal(netlink_set_up(w->nl, w->ifindex, 1), 0);
+	/* what is there already is told by 1 */
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(
-		    netlink_add_address(w->nl, w->ifindex, &v4), 0);
+		    netlink_add_address(w->nl, w->ifindex, &v4), i);
 		assert_int_equal(
-		    netlink_add_address(w->nl, w->ifindex, &v6), 0);
+		    netlink_add_address(w->nl, w->ifindex, &v6), i);
 	}
 	expect_shown("ip addr show t0", "inet 10.9.0.1/24 scope global t0");
 	expect_shown("ip addr show t0", "inet6 fd09::1/64 scope global nodad");
@@ -185,8 +186,8 @@ routes_come_and_go_twice(void **state)
 
 	assert_int_equal(netlink_set_up(w->nl, w->ifindex, 1), 0);
 	for (i = 0; i < 2; i++) {
-		assert_int_equal(netlink_add_route(w->nl, w->ifindex, &v4), 0);
-		assert_int_equal(netlink_add_route(w->nl, w->ifindex, &v6), 0);
+		assert_int_equal(netlink_add_route(w->nl, w->ifindex, &v4), i);
+		assert_int_equal(netlink_add_route(w->nl, w->ifindex, &v6), i);
 	}
 	expect_shown("ip -d route show table main",
 	    "10.8.0.0/16 dev t0 proto static scope link");
@@ -213,7 +214,7 @@ default_and_host_routes_can_be_added(void **state)
 	for (i = 0; i < 4; i++) {
 		p = prefix(texts[i]);
 		assert_int_equal(netlink_add_route(w->nl, w->ifindex, &p), 0);
-		assert_int_equal(netlink_add_route(w->nl, w->ifindex, &p), 0);
+		assert_int_equal(netlink_add_route(w->nl, w->ifindex, &p), 1);
 	}
 	expect_shown("ip route show", "default dev t0");
 	expect_shown("ip -6 route show", "default dev t0");
@@ -250,7 +251,7 @@ the_kernels_own_route_serves(void **state)
 
 	assert_int_equal(netlink_set_up(w->nl, w->ifindex, 1), 0);
 	assert_int_equal(netlink_add_address(w->nl, w->ifindex, &net), 0);
-	assert_int_equal(netlink_add_route(w->nl, w->ifindex, &net), 0);
+	assert_int_equal(netlink_add_route(w->nl, w->ifindex, &net), 1);
 	/* And is not removed with ours. */
 	assert_int_equal(netlink_del_route(w->nl, w->ifindex, &net), 0);
 	expect_shown("ip route show", "10.9.0.0/24 dev t0 proto kernel");
