@@ -692,6 +692,58 @@ a_success_between_forgives_refusals(void **state)
 	expect_delivered();
 }
 
+/* A run of n packets of so many bytes with their headers. */
+static void
+push_equal(size_t slot, size_t bytes, size_t n)
+{
+	while (n-- > 0)
+		push_packet(slot, bytes);
+	run_all();
+}
+
+static void
+a_smaller_success_forgives_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(rig_off_count, 0);
+		fail_runs(0, EINVAL, 0, 1);
+		push_run(0, 10);
+		assert_true(rig_faults_done());
+		push_equal(0, 100, 2);
+	}
+	assert_int_equal(rig_off_count, 1);
+	assert_int_equal(rig_offs[0].offload, OFFLOAD_UDP_GSO);
+	assert_int_equal(rig_offs[0].slot, 0);
+	/* of the small ones two were runs: the last came when it was off */
+	assert_int_equal(rig_counter(COUNTER_TX_GSO_SENDS), 2);
+	push_run(0, 10);
+	assert_int_equal(rig_counter(COUNTER_FALLBACK_UDP_GSO), 3);
+	assert_int_equal(rig_off_count, 1);
+	expect_delivered();
+}
+
+/* One that is larger than the smallest of several that were refused. */
+static void
+a_success_of_a_size_that_was_refused_forgives(void **state)
+{
+	static const size_t refused[] = {700, 1028};
+
+	(void)state;
+	for (size_t round = 0; round < 3; round++) {
+		for (size_t i = 0; i < 2; i++) {
+			fail_runs(0, EMSGSIZE, 0, 1);
+			push_equal(0, refused[(i + round) % 2], 2);
+			assert_true(rig_faults_done());
+		}
+		push_equal(0, 800, 2);
+	}
+	assert_int_equal(rig_counter(COUNTER_FALLBACK_UDP_GSO), 6);
+	assert_int_equal(rig_counter(COUNTER_TX_GSO_SENDS), 3);
+	assert_int_equal(rig_off_count, 0);
+	expect_delivered();
+}
+
 static void
 a_new_table_tries_it_again(void **state)
 {
@@ -1009,6 +1061,8 @@ main(void)
 	    TEST(a_refused_size_sends_singly_too),
 	    TEST(three_refusals_switch_it_off_for_that_peer),
 	    TEST(a_success_between_forgives_refusals),
+	    TEST(a_smaller_success_forgives_nothing),
+	    TEST(a_success_of_a_size_that_was_refused_forgives),
 	    TEST(a_new_table_tries_it_again),
 	    TEST(a_single_packet_is_sent_without_a_size),
 	    TEST(a_single_packet_meets_an_error_and_then_a_size),

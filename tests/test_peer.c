@@ -312,10 +312,12 @@ commit_tries_segmentation_again(void **state)
 	commit_two();
 	ps.peer[0].gso_off = true;
 	ps.peer[0].gso_refused = 3;
+	ps.peer[0].gso_refused_min = 1400;
 	ps.peer[0].gso_size = 1400;
 	commit_two();
 	assert_false(ps.peer[0].gso_off);
 	assert_int_equal(ps.peer[0].gso_refused, 0);
+	assert_int_equal(ps.peer[0].gso_refused_min, 0);
 	/* that is the socket's, and still set */
 	assert_int_equal(ps.peer[0].gso_size, 1400);
 }

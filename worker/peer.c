@@ -76,6 +76,7 @@ peers_commit(struct peers *ps)
 		    ps->next_family[i] == 4 ? SEND_MAX_IPV4 : SEND_MAX_IPV6;
 		p->gso_off = false;
 		p->gso_refused = 0;
+		p->gso_refused_min = 0;
 		p->last_src_version = 0;
 	}
 	return 0;

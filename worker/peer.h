@@ -23,6 +23,7 @@ struct peer {
 	bool ready;		  /* its socket may have more to read */
 	bool gso_off;		  /* UDP_SEGMENT was refused too often */
 	uint8_t gso_refused;	  /* times in a row */
+	uint16_t gso_refused_min; /* smallest size of these, 0: none */
 	uint16_t gso_size;	  /* UDP_SEGMENT as set on the socket */
 	uint16_t run;		  /* egress: its open run, or PEER_RUN_NONE */
 	uint32_t send_max;	  /* bytes that stay one superpacket */

@@ -96,15 +96,30 @@ drop_counter(int error)
 
 /* The kernel will not segment this run: the caller sends it singly. */
 static int
-gso_refused(struct worker *w, struct peer *p, int error)
+gso_refused(struct worker *w, struct peer *p, uint32_t size, int error)
 {
 	worker_count(w, COUNTER_FALLBACK_UDP_GSO, 1);
 	clear_gso_size(p);
+	if (p->gso_refused == 0 || size < p->gso_refused_min)
+		p->gso_refused_min = (uint16_t)size;
 	if (++p->gso_refused >= GSO_REFUSALS_MAX && !p->gso_off) {
 		p->gso_off = true;
 		worker_offload_off(w, OFFLOAD_UDP_GSO, error, p->slot);
 	}
 	return error;
+}
+
+/*
+ * A run was taken: that ends the refusals in a row, unless all of them were of
+ * larger segments, as where a larger one exceeds the MTU.
+ */
+static void
+gso_taken(struct peer *p, uint32_t size)
+{
+	if (size < p->gso_refused_min)
+		return;
+	p->gso_refused = 0;
+	p->gso_refused_min = 0;
 }
 
 static ssize_t
@@ -140,13 +155,13 @@ udp_send(struct worker *w, struct peer *p, const struct iovec *iov, int iovcnt,
 		n = send_past_error(w, p, iov, iovcnt, size, count);
 	if (n == -1) {
 		if (count > 1 && is_gso_refusal(errno))
-			return gso_refused(w, p, errno);
+			return gso_refused(w, p, size, errno);
 		worker_count(w, drop_counter(errno), count);
 		counter_add(&p->counters->tx_dropped, count);
 		return 0;
 	}
 	if (count > 1) {
-		p->gso_refused = 0;
+		gso_taken(p, size);
 		worker_count(w, COUNTER_TX_GSO_SENDS, 1);
 	}
 	worker_count(w, COUNTER_TX_SENDS, 1);
