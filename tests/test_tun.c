@@ -25,7 +25,36 @@
 	(OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_USO_TX) | \
 	    OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
 
+#define FEATURES_TSO (TUN_F_TSO4 | TUN_F_TSO6)
+#define FEATURES_USO (0x20 | 0x40) /* TUN_F_USO4, TUN_F_USO6 */
+
 static char why[256];
+/* A TUNSETOFFLOAD with any of these is refused; the last that was not. */
+static unsigned long refused, taken;
+
+int __real_ioctl(int, unsigned long, ...);
+int __wrap_ioctl(int, unsigned long, ...);
+
+int
+__wrap_ioctl(int fd, unsigned long request, ...)
+{
+	unsigned long arg; /* or a pointer */
+	va_list ap;
+
+	va_start(ap, request);
+	arg = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (request != TUNSETOFFLOAD)
+		return __real_ioctl(fd, request, arg);
+	if (arg & refused) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (__real_ioctl(fd, request, arg) == -1)
+		return -1;
+	taken = arg;
+	return 0;
+}
 
 static int
 setup(void **state)
@@ -33,6 +62,7 @@ setup(void **state)
 	(void)state;
 	nets_enter();
 	memset(why, 0, sizeof(why));
+	refused = 0;
 	return 0;
 }
 
@@ -375,6 +405,53 @@ only_what_is_wanted_is_set(void **state)
 	close(tun.fd);
 }
 
+#define OFFLOADS_TSO (OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_TSO_RX))
+#define NO_TSO "this kernel refuses TSO on a tun device"
+#define NO_USO                                               \
+	"this kernel refuses USO on a tun device: it needs " \
+	"Linux 6.2 or later"
+
+/* A kernel that refuses some features, and what the device then has. */
+static const struct {
+	const char *what;
+	unsigned long refused, taken;
+	uint32_t granted;
+	const char *reason;
+} kernels[] = {
+    {"nothing", 0, TUN_F_CSUM | FEATURES_TSO | TUN_F_TSO_ECN | FEATURES_USO,
+	TUN_OFFLOADS, ""},
+    {"USO", FEATURES_USO, TUN_F_CSUM | FEATURES_TSO | TUN_F_TSO_ECN,
+	OFFLOADS_TSO, NO_USO},
+    {"ECN", TUN_F_TSO_ECN, TUN_F_CSUM | FEATURES_TSO | FEATURES_USO,
+	TUN_OFFLOADS, ""},
+    {"USO and ECN", FEATURES_USO | TUN_F_TSO_ECN, TUN_F_CSUM | FEATURES_TSO,
+	OFFLOADS_TSO, NO_USO},
+    /* to write merged TCP needs no leave */
+    {"TSO and USO", FEATURES_TSO | FEATURES_USO, TUN_F_CSUM,
+	OFFLOAD_BIT(OFFLOAD_TSO_RX), NO_TSO},
+    {"everything", ~0UL, 0, OFFLOAD_BIT(OFFLOAD_TSO_RX), NO_TSO},
+};
+
+static void
+what_the_kernel_refuses_is_left_out(void **state)
+{
+	int fd = nets_tun("t0", IFF_VNET_HDR);
+	char reason[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+		print_message("# refused: %s\n", kernels[i].what);
+		refused = kernels[i].refused;
+		taken = ~0UL;
+		assert_int_equal(
+		    tun_set_offloads(fd, TUN_OFFLOADS, reason, sizeof(reason)),
+		    kernels[i].granted);
+		assert_string_equal(reason, kernels[i].reason);
+		assert_int_equal(taken, kernels[i].taken);
+	}
+	close(fd);
+}
+
 static void
 without_a_header_nothing_is_granted(void **state)
 {
@@ -503,6 +580,7 @@ main(void)
 	    TUN_TEST(a_headed_descriptor_elsewhere_is_refused),
 	    TUN_TEST(all_offloads_are_granted),
 	    TUN_TEST(only_what_is_wanted_is_set),
+	    TUN_TEST(what_the_kernel_refuses_is_left_out),
 	    TUN_TEST(without_a_header_nothing_is_granted),
 	    TUN_TEST(a_deleted_device_grants_nothing),
 	    TUN_TEST(queues_are_added),
