@@ -666,6 +666,38 @@ identical_extension_headers_merge(void **state)
 	GIVES(4);
 }
 
+/* The packet, behind ext bytes of one header of destination options. */
+static void
+push_behind(size_t ext, const struct packet_spec *s)
+{
+	size_t len = packet_build(s, buf);
+
+	memmove(buf + 40 + ext, buf + 40, len - 40);
+	memset(buf + 40, 0, ext);
+	buf[6] = IPPROTO_DSTOPTS;
+	buf[40] = s->proto;
+	buf[41] = (uint8_t)(ext / 8 - 1);
+	put16(buf + 4, (uint16_t)(len - 40 + ext));
+	list_add(&burst, buf, len + ext);
+}
+
+static void
+headers_of_256_bytes_merge_and_longer_ones_do_not(void **state)
+{
+	struct packet_spec s = packet_default(6, IPPROTO_UDP);
+	const size_t ext = GRO_HDR_MAX - packet_headers(&s);
+
+	(void)state;
+	push_behind(ext, &s);
+	push_behind(ext, &s);
+	GIVES(2);
+	assert_int_equal(get16le(frames.items[0].data + 2), 256);
+	assert_int_equal(frames.items[0].len, VNET_LEN + 256 + 2 * s.payload);
+	push_behind(ext + 8, &s);
+	push_behind(ext + 8, &s);
+	GIVES(1, 1);
+}
+
 /* ---- IPv4 IDs ---- */
 
 static void
@@ -1052,6 +1084,7 @@ main(void)
 	    TEST(a_field_that_differs_begins_anew),
 	    TEST(equal_fields_of_any_value_merge),
 	    TEST(identical_extension_headers_merge),
+	    TEST(headers_of_256_bytes_merge_and_longer_ones_do_not),
 	    TEST(ids_that_rise_merge),
 	    TEST(ids_that_stay_merge_only_with_df),
 	    TEST(the_second_packet_fixes_the_pattern_of_ids),
