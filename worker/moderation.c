@@ -17,7 +17,7 @@
  * datagrams 281 and 114 kpps; one stream of TCP, cubic, 10.2 and 9.2 Gbit/s for
  * 1.00 and 1.28 s/GB of CPU; a ping beside it 1.4 and 0.3 ms (p99).
  */
-#define MODERATION_ENTER 16 /* packets a period: load begins; also a burst */
+#define MODERATION_ENTER 16 /* packets a period: load begins; more: a burst */
 #define MODERATION_STAY 8   /* fewer a period: a quiet look */
 #define MODERATION_QUIET 10 /* so many of them end it */
 
