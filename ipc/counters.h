@@ -39,8 +39,10 @@
 	    "TCP superpackets written to the tun device")                     \
 	X(TUN_WRITE_USO, "tun_write_uso_frames", "frames",                    \
 	    "UDP superpackets written to the tun device")                     \
-	X(TX_PACKETS, "tx_packets", "packets", "packets sent to peers")       \
-	X(TX_BYTES, "tx_bytes", "bytes", "bytes of packets sent to peers")    \
+	X(TX_PACKETS, "tx_packets", "packets",                                \
+	    "packets handed to the kernel (drops in its queues not told)")    \
+	X(TX_BYTES, "tx_bytes", "bytes",                                      \
+	    "bytes of packets handed to the kernel")                          \
 	X(TX_SENDS, "tx_sends", "calls", "sends on peers' sockets")           \
 	X(TX_GSO_SENDS, "tx_gso_sends", "calls",                              \
 	    "sends that carried several datagrams by UDP_SEGMENT")            \
@@ -57,7 +59,7 @@
 	X(TX_DROP_LENGTH, "tx_drop_length", "packets",                        \
 	    "length in the IP header contradicts the frame")                  \
 	X(TX_DROP_CHECKSUM, "tx_drop_checksum", "packets",                    \
-	    "checksum offsets point outside the packet")                      \
+	    "checksum offsets outside the packet or inside its IP header")    \
 	X(TX_DROP_HEADER, "tx_drop_header", "packets",                        \
 	    "a transport header that cannot be")                              \
 	X(TX_DROP_NO_PEER, "tx_drop_no_peer", "packets",                      \
@@ -91,9 +93,9 @@
 	X(RX_DROP_TUN_ERROR, "rx_drop_tun_error", "packets",                  \
 	    "another error on the tun device")                                \
 	X(RX_SOCKET_OVERFLOW, "rx_socket_overflow", "packets",                \
-	    "datagrams that the kernel dropped for want of buffer")           \
+	    "dropped by the kernel: no buffer, bad checksum, not aimed")      \
 	X(RX_SOCKET_ERRORS, "rx_socket_errors", "errors",                     \
-	    "errors that a peer's socket reported (ICMP)")                    \
+	    "errors of a peer's socket: ICMP, or a send without a route")     \
 	X(FALLBACK_TUN_TSO, "fallback_tun_tso", "times",                      \
 	    "merged TCP writes that the kernel refused")                      \
 	X(FALLBACK_TUN_USO, "fallback_tun_uso", "times",                      \

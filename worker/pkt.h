@@ -15,7 +15,7 @@ enum pkt_drop {
 	PKT_SHORT,    /* too short for its IP header */
 	PKT_VERSION,  /* neither IPv4 nor IPv6 */
 	PKT_LENGTH,   /* the IP length contradicts the bytes */
-	PKT_CHECKSUM, /* checksum offsets point outside */
+	PKT_CHECKSUM, /* checksum offsets outside, or in the IP header */
 	PKT_HEADER,   /* a transport header that cannot be */
 	PKT_DROP_COUNT
 };
