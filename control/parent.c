@@ -13,8 +13,7 @@
 #include "control/request.h"
 #include "control/state.h"
 #include "ipc/channel.h"
-
-#define LOG_TEXT_MAX 1024
+#include "ipc/limits.h"
 
 static struct channel *channel;
 
@@ -24,7 +23,7 @@ parent_log(enum log_level level, const char *text)
 {
 	struct {
 		uint32_t level;
-		char text[LOG_TEXT_MAX];
+		char text[LIMIT_LOG];
 	} line = {.level = level};
 	size_t i;
 

@@ -8,6 +8,7 @@
 #include "control/limits.h"
 #include "control/parent.h"
 #include "control/request.h"
+#include "ipc/limits.h"
 
 /* A call that waits for the parent; its client may leave before. */
 struct job {
@@ -24,6 +25,12 @@ static struct {
 	struct job *job;
 } in_flight[REQUESTS_MAX];
 static uint32_t last_id;
+/* In this second: the parent ends a child that sends too many messages. */
+static struct {
+	time_t second;
+	size_t messages;
+} pace;
+#define PACE_MAX (LIMIT_MESSAGES / 2)
 static struct event *request_sweeper;
 
 static const struct timeval one_second = {1, 0};
@@ -144,6 +151,20 @@ slots_free(void)
 	return n;
 }
 
+static bool
+is_within_pace(size_t n)
+{
+	time_t t = now();
+
+	if (t != pace.second)
+		pace.messages = 0;
+	pace.second = t;
+	if (pace.messages + n > PACE_MAX)
+		return false;
+	pace.messages += n;
+	return true;
+}
+
 void
 request_start(const struct call *call, const struct msg_request *r, size_t n)
 {
@@ -151,7 +172,8 @@ request_start(const struct call *call, const struct msg_request *r, size_t n)
 	struct job *job;
 	size_t i, sent = 0;
 
-	if (slots_free() < n || (job = job_new(call)) == NULL) {
+	if (slots_free() < n || !is_within_pace(n) ||
+	    (job = job_new(call)) == NULL) {
 		jsonrpc_fail(&error, JSONRPC_BUSY, "try again in a moment",
 		    "too many requests are under way");
 		call_fail(call, &error);

@@ -11,6 +11,8 @@
 
 /* tund-control gives up on tund after 30 seconds, and says so. */
 #define ANSWER_SECONDS 40
+/* Nobody has taken the connections before ours. */
+#define CONNECT_SECONDS 5
 #define LINE_MAX_BYTES ((size_t)64 << 20)
 
 struct client {
@@ -24,6 +26,7 @@ struct client {
 static int
 connect_to(const char *path)
 {
+	static const struct timeval wait = {CONNECT_SECONDS, 0};
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int fd, saved;
 
@@ -35,6 +38,7 @@ connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
 		return fd;
 	saved = errno;
@@ -70,6 +74,11 @@ connect_failed(const char *path, int error)
 			 "_tundctl",
 		    path);
 		return CTL_PERMISSION;
+	case EAGAIN:
+		complain("%s: no connection within %d seconds; tund hangs, or "
+			 "is starting: see its log",
+		    path, CONNECT_SECONDS);
+		return CTL_NOT_RUNNING;
 	case ENOENT:
 	case ECONNREFUSED:
 		complain("%s: tund is not running (%s); start it, or name its "

@@ -13,6 +13,8 @@
 #define LIMIT_NAME 64		      /* peer and user names, with the NUL */
 #define LIMIT_EVENT 4096	      /* bytes of one event's JSON */
 #define LIMIT_REQUEST 65536	      /* bytes of one client request */
+#define LIMIT_LOG 1024		      /* bytes of a child's log line */
+#define LIMIT_MESSAGES 2000	      /* of a child to the parent in a second */
 #define MTU_MIN 68
 #define MTU_MIN_IPV6 1280 /* RFC 8200, section 5 */
 #define MTU_MAX 65535

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "ipc/limits.h"
 #include "ipc/msg.h"
 
 static const char *const offload_names[OFFLOAD_COUNT] = {
@@ -225,7 +226,8 @@ msg_read_log(struct imsg *m, uint32_t *level, const char **text)
 {
 	const unsigned char *p;
 
-	if (msg_read_text(m, level, text) == -1 || *level >= LOG_LEVEL_COUNT)
+	if (msg_read_text(m, level, text) == -1 || *level >= LOG_LEVEL_COUNT ||
+	    m->hdr.len > sizeof(*level) + LIMIT_LOG)
 		return -1;
 	for (p = (const unsigned char *)*text; *p != '\0'; p++)
 		if (*p < 0x20 || *p > 0x7e)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -25,6 +26,7 @@
 #include "privsep/workers.h"
 
 #define CONTROL_BACKLOG 16
+#define RELOADS_MAX 20 /* in a second */
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
 
 /*
@@ -143,6 +145,7 @@ control_send_state(struct daemon *d)
 	}
 	if ((fd = state_memfd(d)) == -1) {
 		log_warn("the state cannot be published");
+		d->state_dirty = true; /* tried again in the next turn */
 		return;
 	}
 	proc_send(d->control, MSG_CONTROL_STATE, 0, NULL, 0, fd);
@@ -249,12 +252,33 @@ control_refuse(struct daemon *d, uint32_t id, enum reply_status status,
 	    json_pack("{s:s, s:s?}", "message", message, "hint", hint));
 }
 
+/* A reload is work: nobody keeps us busy with it. */
+static bool
+may_reload(void)
+{
+	static time_t second;
+	static unsigned int count;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	if (ts.tv_sec != second)
+		count = 0;
+	second = ts.tv_sec;
+	return ++count <= RELOADS_MAX;
+}
+
 static void
 control_on_reload(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
 	json_t *result;
-	int ok = reload(d, r->value == 1, &result);
+	int ok;
 
+	if (!may_reload()) {
+		control_refuse(d, id, REPLY_REFUSED,
+		    "too many reloads in a second", "try again in a second");
+		return;
+	}
+	ok = reload(d, r->value == 1, &result);
 	control_reply(d, id, ok == 0 ? REPLY_OK : REPLY_REFUSED, result);
 }
 

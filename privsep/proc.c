@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ipc/channel.h"
+#include "ipc/limits.h"
 #include "privsep/proc.h"
 
 #define PROC_FD 3
@@ -23,9 +24,7 @@
 #define PROC_DELAY_MAX 10000   /* ms before any restart */
 #define PROC_STABLE_SECONDS 10 /* of life that forgive earlier falls */
 #endif
-/* A child says little; one that says more than this each second is ill. */
-#define PROC_MESSAGES_MAX 2000
-/* What it logs beyond this each second is left out, and counted. */
+/* What a child logs beyond this each second is left out, and counted. */
 #define PROC_LINES_MAX 200
 
 struct proc_private {
@@ -192,7 +191,7 @@ proc_on_message(struct imsg *m, void *arg)
 		pp->window = second;
 		pp->messages = pp->lines = 0;
 	}
-	if (++pp->messages > PROC_MESSAGES_MAX) {
+	if (++pp->messages > LIMIT_MESSAGES) {
 		proc_kill(p, "sent too many messages");
 		return;
 	}
@@ -255,6 +254,8 @@ proc_start(struct proc *p)
 		proc_wait(p);
 		return;
 	}
+	/* whatever fails from here on is a fall */
+	p->state = PROC_STARTING;
 	if ((p->pid = fork()) == 0)
 		proc_exec(path, name, sv[1]);
 	close(sv[1]);
@@ -270,7 +271,6 @@ proc_start(struct proc *p)
 			proc_wait(p);
 		return;
 	}
-	p->state = PROC_STARTING;
 	proc_timer(pp, PROC_READY_SECONDS * 1000);
 	pp->hooks->setup(p, pp->arg);
 }

@@ -207,6 +207,12 @@ log_lines_are_printable_and_without_nul(void **state)
 	put(MSG_LOG, &line, 3);
 	assert_int_equal(msg_read_log(&m, &level, &text), -1);
 	put(MSG_LOG, NULL, 0);
+	m.hdr.len = sizeof(level) + LIMIT_LOG;
+	memset(m.data, 'x', sizeof(m.data));
+	memset(m.data, 0, 4);
+	assert_int_equal(msg_read_log(&m, &level, &text), 0);
+	m.hdr.len++;
+	assert_int_equal(msg_read_log(&m, &level, &text), -1);
 	m.hdr.len = IMSG_DATA_MAX; /* no room for the NUL */
 	memset(m.data, 'x', sizeof(m.data));
 	memset(m.data, 0, 4);

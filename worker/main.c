@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "ipc/imsg.h"
+#include "ipc/limits.h"
 #include "worker/csum.h"
 #include "worker/egress.h"
 #include "worker/ingress.h"
@@ -41,7 +42,7 @@ static bool locked_down;
 static void
 log_to_parent(enum log_level level, const char *text)
 {
-	char buf[1024];
+	char buf[sizeof(uint32_t) + LIMIT_LOG];
 	uint32_t word = level;
 	size_t len = strlen(text);
 
