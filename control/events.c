@@ -56,6 +56,11 @@ subscriber_send(struct subscriber *s, const struct recent *e)
 	if (e->sequence > s->sequence + 1) {
 		subscriber_lose(s, e->sequence - 1);
 		events_tell_overflow(s);
+		/* nothing comes before the loss that was before it */
+		if (s->lost > 0) {
+			subscriber_lose(s, e->sequence);
+			return;
+		}
 	}
 	client_send_text(s->client, e->line, e->len);
 	s->sequence = e->sequence;
