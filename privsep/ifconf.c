@@ -373,7 +373,6 @@ void
 ifconf_undo(struct iface *ifc)
 {
 	struct netlink *nl = ifc->daemon->netlink;
-	bool raised = ifc->mtu_before != 0;
 	struct undo *u;
 	char why[256];
 
@@ -386,7 +385,7 @@ ifconf_undo(struct iface *ifc)
 				netlink_del_address(
 				    nl, ifc->ifindex, &u->prefix);
 		}
-		if (raised &&
+		if (ifc->mtu_before != 0 &&
 		    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
 			log_warnx("%s", why);
 	}
@@ -475,11 +474,11 @@ ifconf_prepare(
 void
 ifconf_abandon(struct iface *ifc)
 {
-	bool raised = ifc->mtu_before != 0;
+	bool had_other_mtu = ifc->mtu_before != 0;
 
 	ifconf_undo(ifc);
 	/* with less than 1280 for a moment the addresses were gone */
-	if (raised)
+	if (had_other_mtu)
 		ifconf_restore(ifc);
 }
 

@@ -173,6 +173,7 @@ lifecycle_reassert(struct iface *ifc)
 {
 	if (ifc->conf->monitored)
 		ifconf_set_lengths(ifc, ifc->conf);
+	ifconf_restore(ifc);
 	lifecycle_apply_offloads(ifc);
 }
 
