@@ -140,10 +140,11 @@ dispatch_line(struct client *c, const char *line, size_t len)
 
 	if (is_blank(line, len))
 		return;
-	if (jsonrpc_read_request(line, len, &r, &error) == -1)
-		client_send(c, jsonrpc_error(r.id, &error));
-	else
+	if (jsonrpc_read_request(line, len, &r, &error) == 0)
 		dispatch_request(c, &r);
+	else if (r.id != NULL || error.code != JSONRPC_INVALID_PARAMS)
+		client_send(c, jsonrpc_error(r.id, &error));
+	/* else a notification with bad parameters: never answered */
 	jsonrpc_request_clear(&r);
 }
 

@@ -66,6 +66,13 @@ print_overflow(const struct ctl *ctl, json_t *params)
 }
 
 static enum ctl_exit
+unwritable(void)
+{
+	complain("standard output cannot be written");
+	return CTL_REFUSED;
+}
+
+static enum ctl_exit
 watch(const struct ctl *ctl, struct client *c)
 {
 	struct jsonrpc_message m;
@@ -78,7 +85,8 @@ watch(const struct ctl *ctl, struct client *c)
 	jsonrpc_message_clear(&m);
 	if (!ctl->json) {
 		say(ROW, "SEQ", "TIME", "EVENT", "INTERFACE", "DETAILS");
-		fflush(stdout);
+		if (fflush(stdout) == EOF)
+			return unwritable();
 	}
 	while (ctl->count == 0 || seen < ctl->count) {
 		if ((r = client_next(c, &m)) != CTL_OK)
@@ -92,10 +100,8 @@ watch(const struct ctl *ctl, struct client *c)
 			printed = print_overflow(ctl, m.params);
 		}
 		jsonrpc_message_clear(&m);
-		if (printed == -1) {
-			complain("standard output cannot be written");
-			return CTL_REFUSED;
-		}
+		if (printed == -1)
+			return unwritable();
 	}
 	return CTL_OK;
 }

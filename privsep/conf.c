@@ -20,6 +20,7 @@ conf_interface_free(struct conf_interface *i)
 		conf_peer_free(p);
 	}
 	free(i->addresses.list);
+	free(i->file);
 	free(i);
 }
 

@@ -72,6 +72,7 @@ struct conf_interface {
 	uint32_t mark;		    /* default for its peers */
 	char bind_device[IFNAMSIZ]; /* default for its peers */
 	struct conf_peers peers;
+	char *file; /* where it stands, for messages */
 	int line;
 };
 TAILQ_HEAD(conf_interfaces, conf_interface);

@@ -219,13 +219,15 @@ build_sandbox(struct conf_build *b, struct conf_where where, bool strict)
 /* interfaces */
 
 static struct conf_interface *
-conf_interface_new(int line)
+conf_interface_new(struct conf_where where)
 {
 	struct conf_interface *i;
 
 	i = build_alloc(sizeof(*i));
 	TAILQ_INIT(&i->peers);
-	i->line = line;
+	if ((i->file = strdup(where.file)) == NULL)
+		fatal("memory for the configuration");
+	i->line = where.line;
 	i->device = CONF_DEVICE_CREATE;
 	i->fd = -1;
 	i->monitored = true;
@@ -266,7 +268,7 @@ build_interface_begin(
 
 	i = build_alloc(sizeof(*i));
 	TAILQ_INIT(&i->peers);
-	i->conf = conf_interface_new(where.line);
+	i->conf = conf_interface_new(where);
 	i->scope.begin = where;
 	b->interface = i;
 	build_interface_name(b, where, name);

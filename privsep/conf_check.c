@@ -153,6 +153,7 @@ ranges_meet(const struct conf_interface *a, const struct endpoint *listen_a,
 	return listen_a->port != 0 && listen_b->port != 0 &&
 	       memcmp(&listen_a->addr, &listen_b->addr,
 		   sizeof(listen_a->addr)) == 0 &&
+	       listen_a->scope == listen_b->scope &&
 	       listen_a->port < listen_b->port + b->queues &&
 	       listen_b->port < listen_a->port + a->queues &&
 	       listen_a->port !=

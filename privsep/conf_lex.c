@@ -22,6 +22,7 @@
 #define LEX_FILES_MAX 256	     /* files in all */
 #define LEX_FILE_SIZE_MAX (16 << 20) /* bytes of one file */
 #define LEX_BLOCKS_MAX 16	     /* blocks within blocks */
+#define MACRO_NAME_MAX 127
 
 struct lex_string {
 	SLIST_ENTRY(lex_string) entry;
@@ -319,6 +320,12 @@ conf_lex_define(struct conf_lex *lex, struct conf_where where, const char *name,
 	p = name;
 	while (lex_is_macro_char((unsigned char)*p))
 		p++;
+	if (p - name > MACRO_NAME_MAX) {
+		conf_error(lex->errors, where,
+		    "the name of macro \"%.64s...\" is longer than %d", name,
+		    MACRO_NAME_MAX);
+		return;
+	}
 	if (p == name || *p != '\0') {
 		conf_error(lex->errors, where,
 		    "\"%s\" cannot name a macro; use letters, digits and _",
@@ -351,16 +358,27 @@ lex_macro_push(
 
 /* characters */
 
+/* How many bytes end the line here: of LF, or CR and LF; 0: it goes on. */
+static size_t
+lex_line_end(const struct lex_source *s)
+{
+	size_t cr = s->pos < s->len && s->data[s->pos] == '\r';
+
+	return s->pos + cr < s->len && s->data[s->pos + cr] == '\n' ? cr + 1
+								    : 0;
+}
+
 /* The next one of this source, or EOF; a backslash joins two lines. */
 static int
 lex_get(struct lex_source *s)
 {
+	size_t end;
 	int c;
 
 	while (s->pos < s->len) {
 		c = (unsigned char)s->data[s->pos++];
-		if (c == '\\' && s->pos < s->len && s->data[s->pos] == '\n') {
-			s->pos++;
+		if (c == '\\' && (end = lex_line_end(s)) > 0) {
+			s->pos += end;
 			s->where.line += !s->is_macro;
 			continue;
 		}
@@ -489,7 +507,7 @@ static bool
 lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
 	const struct lex_macro *m;
-	char name[128], why[512];
+	char name[MACRO_NAME_MAX + 1], why[512];
 	size_t len = 0;
 
 	lex_get(s);

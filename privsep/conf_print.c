@@ -30,12 +30,18 @@ static void
 print_endpoint(const char *before, const struct endpoint *e, FILE *f)
 {
 	char address[ADDR_STRLEN], name[IFNAMSIZ];
+	char text[ADDR_STRLEN + 1 + IFNAMSIZ];
 
-	fprintf(f, "%s%s", before, addr_format(&e->addr, address));
-	if (e->scope != 0 && if_indextoname(e->scope, name) != NULL)
-		fprintf(f, "%%%s", name);
-	else if (e->scope != 0)
-		fprintf(f, "%%%" PRIu32, e->scope);
+	addr_format(&e->addr, address);
+	if (e->scope == 0)
+		fprintf(f, "%s %s", before, address);
+	else {
+		/* the kernel takes any bytes for a name */
+		if (if_indextoname(e->scope, name) == NULL)
+			snprintf(name, sizeof(name), "%" PRIu32, e->scope);
+		snprintf(text, sizeof(text), "%s%%%s", address, name);
+		print_quoted(before, text, f);
+	}
 	fprintf(f, " port %u\n", (unsigned int)e->port);
 }
 
@@ -47,7 +53,7 @@ print_peer(const struct conf_interface *i, const struct conf_peer *p, FILE *f)
 
 	print_quoted("\n\tpeer", p->name, f);
 	fputs(" {\n", f);
-	print_endpoint("\t\tendpoint ", &p->endpoint, f);
+	print_endpoint("\t\tendpoint", &p->endpoint, f);
 	if (p->allow.count > 0) {
 		fputs("\t\tallow {\n", f);
 		for (n = 0; n < p->allow.count; n++)
@@ -137,9 +143,9 @@ print_sockets(const struct conf_interface *i, FILE *f)
 {
 	fprintf(f, "\tmax-peers %" PRIu32 "\n", i->max_peers);
 	if (i->listen4.port != 0)
-		print_endpoint("\tlisten udp on ", &i->listen4, f);
+		print_endpoint("\tlisten udp on", &i->listen4, f);
 	if (i->listen6.port != 0)
-		print_endpoint("\tlisten udp on ", &i->listen6, f);
+		print_endpoint("\tlisten udp on", &i->listen6, f);
 	fprintf(f, "\tsocket-buffer %" PRIu32 "\n", i->socket_buffer);
 	if (i->mark != 0)
 		fprintf(f, "\tmark %" PRIu32 "\n", i->mark);

@@ -23,7 +23,7 @@ conf_value_number(
 	unsigned long long n;
 
 	if (!is_digits(v->text + (v->text[0] == '-'))) {
-		conf_error(v->errors, v->where, "%s \"%s\" is not a number",
+		conf_error(v->errors, v->where, "%s \"%.64s\" is not a number",
 		    v->what, v->text);
 		return -1;
 	}
@@ -49,7 +49,8 @@ conf_value_mark(const struct conf_value *v, uint32_t *out)
 	if (len < 3 || len > 10 ||
 	    strspn(hex, "0123456789abcdefABCDEF") != len - 2) {
 		conf_error(v->errors, v->where,
-		    "%s \"%s\" is not a number of 32 bits", v->what, v->text);
+		    "%s \"%.64s\" is not a number of 32 bits", v->what,
+		    v->text);
 		return -1;
 	}
 	*out = (uint32_t)strtoul(hex, NULL, 16);
@@ -83,7 +84,7 @@ conf_value_size(
 	}
 bad:
 	conf_error(v->errors, v->where,
-	    "%s \"%s\" is not a number of bytes, as in 4194304, 4096k or 4m",
+	    "%s \"%.64s\" is not a number of bytes, as in 4194304, 4096k or 4m",
 	    v->what, v->text);
 	return -1;
 }
@@ -115,17 +116,18 @@ name_check(const struct conf_value *v, size_t max, const char *forbidden)
 			continue;
 		if (isblank((unsigned char)*p))
 			conf_error(v->errors, v->where,
-			    "%s \"%s\" may not hold a blank", v->what, v->text);
+			    "%s \"%.64s\" may not hold a blank", v->what,
+			    v->text);
 		else
 			conf_error(v->errors, v->where,
-			    "%s \"%s\" may not hold '%c'", v->what, v->text,
+			    "%s \"%.64s\" may not hold '%c'", v->what, v->text,
 			    *p);
 		return -1;
 	}
 	if ((size_t)(p - v->text) > max) {
 		conf_error(v->errors, v->where,
-		    "%s \"%s\" is longer than %zu characters", v->what, v->text,
-		    max);
+		    "%s \"%.64s\" is longer than %zu characters", v->what,
+		    v->text, max);
 		return -1;
 	}
 	return 0;
@@ -149,12 +151,12 @@ conf_value_ifname(const struct conf_value *v, bool pattern, char name[IFNAMSIZ])
 	if (name_check(v, IFNAMSIZ - 1, "/:\"\\") == -1)
 		return -1;
 	if (strcmp(v->text, ".") == 0 || strcmp(v->text, "..") == 0) {
-		conf_error(v->errors, v->where, "%s \"%s\" is not a name",
+		conf_error(v->errors, v->where, "%s \"%.64s\" is not a name",
 		    v->what, v->text);
 		return -1;
 	}
 	if (percent != NULL && (!pattern || strcmp(percent, "%d") != 0)) {
-		conf_error(v->errors, v->where, "%s \"%s\" %s", v->what,
+		conf_error(v->errors, v->where, "%s \"%.64s\" %s", v->what,
 		    v->text,
 		    pattern ? "may hold '%' only in one %d at its end"
 			    : "may not hold '%'");
@@ -169,7 +171,7 @@ conf_value_path(const struct conf_value *v, char path[CONF_PATH_MAX])
 {
 	if (v->text[0] != '/') {
 		conf_error(v->errors, v->where,
-		    "%s \"%s\" is not absolute; begin it with /", v->what,
+		    "%s \"%.64s\" is not absolute; begin it with /", v->what,
 		    v->text);
 		return -1;
 	}
@@ -211,7 +213,7 @@ addr_check(const struct conf_value *v, const char *text, struct addr *a)
 {
 	if (addr_parse(text, a) == -1) {
 		conf_error(v->errors, v->where,
-		    "%s \"%s\" is not an IPv4 or IPv6 %s", v->what, v->text,
+		    "%s \"%.64s\" is not an IPv4 or IPv6 %s", v->what, v->text,
 		    strchr(v->text, '/') != NULL ? "prefix" : "address");
 		return -1;
 	}
@@ -234,7 +236,7 @@ conf_value_prefix(const struct conf_value *v, struct prefix *out)
 
 	if (strlcpy(text, v->text, sizeof(text)) >= sizeof(text)) {
 		conf_error(v->errors, v->where,
-		    "%s \"%s\" is too long for a prefix", v->what, v->text);
+		    "%s \"%.64s\" is too long for a prefix", v->what, v->text);
 		return -1;
 	}
 	text[strcspn(text, "/")] = '\0';
@@ -276,7 +278,8 @@ conf_value_address(const struct conf_value *v, struct endpoint *out)
 
 	if (strlcpy(text, v->text, sizeof(text)) >= sizeof(text)) {
 		conf_error(v->errors, v->where,
-		    "%s \"%s\" is too long for an address", v->what, v->text);
+		    "%s \"%.64s\" is too long for an address", v->what,
+		    v->text);
 		return -1;
 	}
 	if ((zone = strchr(text, '%')) != NULL)

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <jansson.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -196,7 +198,7 @@ open_interfaces(struct daemon *d)
 
 	TAILQ_FOREACH (c, &d->conf->interfaces, entry) {
 		if ((ifc = lifecycle_open(d, c, why, sizeof(why))) == NULL)
-			fatalx("%s:%d: %s", d->conf_path, c->line, why);
+			fatalx("%s:%d: %s", c->file, c->line, why);
 		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
 	}
 }
@@ -356,6 +358,41 @@ end(struct daemon *d)
 	log_info("tund ended");
 }
 
+/* What is closed would be one of ours, until daemon(3) takes it away. */
+static void
+fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd != -1 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+print_checked(const struct conf *conf, bool all)
+{
+	if (all)
+		conf_print(conf, stdout);
+	else
+		fprintf(stderr, "configuration OK\n");
+	if (fflush(stdout) == EOF || ferror(stdout))
+		fatal("standard output cannot be written");
+}
+
+/* JSON, in which it is told, has no other bytes. */
+static void
+check_path(const char *path)
+{
+	json_t *text = json_string(path);
+
+	if (text == NULL)
+		fatalx("the path of the configuration is not UTF-8; rename it");
+	json_decref(text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -368,6 +405,7 @@ main(int argc, char **argv)
 	struct options o;
 	const char *missing;
 
+	fill_descriptors();
 	parse_options(argc, argv, &o);
 	log_init("tund", o.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	TAILQ_INIT(&d.ifaces);
@@ -375,10 +413,7 @@ main(int argc, char **argv)
 	if (d.conf == NULL)
 		return 1;
 	if (o.check) {
-		if (o.verbose > 0)
-			conf_print(d.conf, stdout);
-		else
-			fprintf(stderr, "configuration OK\n");
+		print_checked(d.conf, o.verbose > 0);
 		conf_free(d.conf);
 		return 0;
 	}
@@ -392,6 +427,7 @@ main(int argc, char **argv)
 		    missing);
 	/* daemon(3) changes the directory, and a reload reads it again */
 	d.conf_path = absolute(o.path, conf_path);
+	check_path(d.conf_path);
 	if ((d.libexec = realpath(o.libexec, libexec)) == NULL)
 		fatal("%s", o.libexec);
 	d.macros = o.macros;

@@ -356,21 +356,22 @@ apply(struct reload *r)
 	return 0;
 }
 
-/* As many changes as an event has room for. */
+/* As many changes as an event has room for, and the number of the others. */
 static json_t *
-first_changes(const json_t *changes)
+event_fields(const struct daemon *d, const json_t *changes)
 {
-	json_t *list = json_array();
-	char line[64];
 	size_t i, n = json_array_size(changes);
+	json_t *list = json_array();
+	json_t *o;
 
 	for (i = 0; i < n && i < CHANGES_TOLD; i++)
 		json_array_append(list, json_array_get(changes, i));
-	if (i < n) {
-		snprintf(line, sizeof(line), "and %zu more", n - i);
-		json_array_append_new(list, json_string(line));
-	}
-	return list;
+	o = json_pack(
+	    "{s:i, s:o}", "generation", (int)d->generation, "changes", list);
+	if (i < n)
+		json_object_set_new(
+		    o, "more", json_integer((json_int_t)(n - i)));
+	return o;
 }
 
 static json_t *
@@ -405,9 +406,8 @@ reload(struct daemon *d, bool dry, json_t **result)
 	if (!dry) {
 		log_info("configuration reloaded: %zu changes",
 		    json_array_size(r.changes));
-		events_publish(d, "config.reloaded", NULL,
-		    json_pack("{s:i, s:o}", "generation", (int)d->generation,
-			"changes", first_changes(r.changes)));
+		events_publish(
+		    d, "config.reloaded", NULL, event_fields(d, r.changes));
 	}
 	json_decref(r.changes);
 	return 0;

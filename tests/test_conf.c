@@ -448,10 +448,15 @@ a_link_local_endpoint_has_a_scope(void **state)
 	p = conf_find_peer(TAILQ_FIRST(&conf->interfaces), "a");
 	assert_int_equal(p->endpoint.scope, if_nametoindex("lo"));
 	text = print(conf);
-	assert_non_null(strstr(text, "endpoint fe80::1%lo port 2\n"));
-	assert_non_null(strstr(text, "endpoint fe80::1%2147483647 port 2\n"));
+	assert_non_null(strstr(text, "endpoint \"fe80::1%lo\" port 2\n"));
+	assert_non_null(
+	    strstr(text, "endpoint \"fe80::1%2147483647\" port 2\n"));
 	free(text);
 	conf_free(conf);
+	/* which is part of the address: these two are not the same */
+	conf_free(
+	    parse("interface a { queues 2 listen udp on fe80::1%lo port 8 }\n"
+		  "interface b { listen udp on fe80::1%2147483647 port 9 }\n"));
 }
 
 static void
