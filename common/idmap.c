@@ -43,11 +43,12 @@ idmap_become(uid_t owner)
 
 	data[0].permitted = 1u << CAP_SETUID | 1u << CAP_SETFCAP;
 	data[0].effective = data[0].permitted;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 ||
-	    prctl(PR_SET_KEEPCAPS, 1) == -1 ||
-	    setresuid(owner, owner, owner) == -1)
+	if (prctl(PR_SET_KEEPCAPS, 1) == -1 ||
+	    setresuid(owner, owner, owner) == -1 ||
+	    syscall(SYS_capset, &head, data) == -1)
 		return -1;
-	return (int)syscall(SYS_capset, &head, data);
+	/* last: a change of the uid clears it */
+	return prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static void __attribute__((noreturn))

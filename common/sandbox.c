@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,16 +136,6 @@ make_namespaces(const struct sandbox *s)
 	return write_file("/proc/self/gid_map", map);
 }
 
-static int
-layer_namespaces(const struct sandbox *s)
-{
-	in_namespaces = make_namespaces(s) == 0;
-	if (in_namespaces)
-		return 0;
-	idmap_finish(&idmap); /* ends the helper */
-	return -1;
-}
-
 /* In our own mount namespace: a tmpfs with nothing in it becomes the root. */
 static int
 root_pivot(void)
@@ -159,6 +150,36 @@ root_pivot(void)
 	    MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
+/*
+ * Tried by a child first: some systems let anybody make them and then nothing
+ * in them (AppArmor of Ubuntu), and who has begun has lost the capability that
+ * a chroot needs.
+ */
+static bool
+namespaces_work(const struct sandbox *s)
+{
+	struct sandbox alone = *s;
+	int status;
+	pid_t pid;
+
+	alone.see_users = false;
+	pid = fork();
+	if (pid == 0)
+		_exit(
+		    make_namespaces(&alone) == 0 && root_pivot() == 0 ? 0 : 1);
+	return pid != -1 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static int
+layer_namespaces(const struct sandbox *s)
+{
+	in_namespaces = namespaces_work(s) && make_namespaces(s) == 0;
+	if (in_namespaces)
+		return 0;
+	idmap_finish(&idmap); /* ends the helper */
+	return -1;
+}
+
 /* The parent made the directory, empty and not writable by anyone but root. */
 static int
 root_chroot(void)
@@ -167,7 +188,8 @@ root_chroot(void)
 
 	if (chdir(SANDBOX_CHROOT) == -1 || stat(".", &st) == -1)
 		return -1;
-	if (st.st_uid != 0 || (st.st_mode & 022) != 0 || st.st_nlink != 2) {
+	/* no directories in it; btrfs counts none at all */
+	if (st.st_uid != 0 || (st.st_mode & 022) != 0 || st.st_nlink > 2) {
 		errno = EPERM;
 		return -1;
 	}
@@ -186,8 +208,10 @@ layer_root(const struct sandbox *s)
 static int
 layer_capabilities(const struct sandbox *s)
 {
+	int r = bounding_empty();
+
 	(void)s;
-	return bounding_empty() == 0 ? capabilities_set(0) : -1;
+	return capabilities_set(0) == -1 ? -1 : r;
 }
 
 static int

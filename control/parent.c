@@ -180,8 +180,8 @@ parent_on_close(const char *why, void *arg)
 void
 parent_serve(struct event_base *base)
 {
-	channel = channel_new(
-	    base, PARENT_FD, parent_on_message, parent_on_close, NULL);
+	channel = channel_new(base, PARENT_FD, imsg_recv, parent_on_message,
+	    parent_on_close, NULL);
 	if (channel == NULL)
 		fatal("channel to the parent");
 }

@@ -31,13 +31,14 @@ static const struct {
     {SCMP_SYS(getsockopt), 2,
 	{{1, SCMP_CMP_EQ, SOL_SOCKET, 0}, {2, SCMP_CMP_EQ, SO_PEERCRED, 0}}},
     {SCMP_SYS(fstat), 0, {{0}}},
-    /* glibc's fstat: an empty path, so that no file can be named */
+    /* glibc's fstat; the root is empty */
     {SCMP_SYS(newfstatat), 1, {{3, SCMP_CMP_EQ, AT_EMPTY_PATH, 0}}},
     {SCMP_SYS(mmap), 1, {{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}}},
     {SCMP_SYS(munmap), 0, {{0}}},
     {SCMP_SYS(mremap), 0, {{0}}},
     {SCMP_SYS(brk), 0, {{0}}},
     {SCMP_SYS(clock_gettime), 0, {{0}}},
+    {SCMP_SYS(gettimeofday), 0, {{0}}}, /* libevent, without a vDSO */
     {SCMP_SYS(exit_group), 0, {{0}}},
 #ifdef SANITIZERS
     {SCMP_SYS(madvise), 0, {{0}}},

@@ -28,6 +28,7 @@ struct channel {
 	int sock;
 	struct event *readable;
 	struct event *writable;
+	channel_receive *receive;
 	channel_on_message *on_message;
 	channel_on_close *on_close;
 	void *arg;
@@ -92,7 +93,7 @@ channel_readable(int fd, short what, void *arg)
 
 	(void)what;
 	for (i = 0; i < CHANNEL_TURN && ch->dead == NULL; i++) {
-		r = imsg_recv(fd, &ch->m);
+		r = ch->receive(fd, &ch->m);
 		if (r == 1) {
 			if (!channel_deliver(ch))
 				return;
@@ -138,14 +139,15 @@ channel_writable(int fd, short what, void *arg)
 }
 
 struct channel *
-channel_new(struct event_base *base, int sock, channel_on_message *on_message,
-    channel_on_close *on_close, void *arg)
+channel_new(struct event_base *base, int sock, channel_receive *receive,
+    channel_on_message *on_message, channel_on_close *on_close, void *arg)
 {
 	struct channel *ch = calloc(1, sizeof(*ch));
 
 	if (ch == NULL)
 		return NULL;
 	ch->sock = sock;
+	ch->receive = receive;
 	ch->on_message = on_message;
 	ch->on_close = on_close;
 	ch->arg = arg;

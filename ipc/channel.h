@@ -21,9 +21,12 @@ typedef void channel_on_message(struct imsg *m, void *arg);
 /* Called once, when the channel is dead: why is a constant sentence. */
 typedef void channel_on_close(const char *why, void *arg);
 
+/* imsg_recv, or imsg_read for who takes no descriptor from the other side. */
+typedef int channel_receive(int sock, struct imsg *);
+
 /* Takes sock (made non-blocking); NULL if memory is short. */
-struct channel *channel_new(struct event_base *, int sock, channel_on_message *,
-    channel_on_close *, void *arg);
+struct channel *channel_new(struct event_base *, int sock, channel_receive *,
+    channel_on_message *, channel_on_close *, void *arg);
 /* May be called from within the callbacks.  Closes the socket. */
 void channel_free(struct channel *);
 

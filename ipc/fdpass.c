@@ -8,6 +8,9 @@
 
 /* Room for more than we take, so that a surplus is seen and closed. */
 #define FDPASS_ROOM 8
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 union fdpass_control {
 	struct cmsghdr align;
@@ -97,4 +100,12 @@ fdpass_recv(int sock, const struct iovec *iov, int iovcnt, int *fd)
 	*fd = -1;
 	errno = EBADMSG;
 	return -1;
+}
+
+void
+fdpass_refuse(int sock)
+{
+	const int off = 0;
+
+	(void)!setsockopt(sock, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }

@@ -16,4 +16,11 @@ ssize_t fdpass_send(int sock, const struct iovec *iov, int iovcnt, int fd);
  */
 ssize_t fdpass_recv(int sock, const struct iovec *iov, int iovcnt, int *fd);
 
+/*
+ * Nobody can send descriptors to this socket, nor to those accepted from it,
+ * so that none has to be closed, which may take for ever (SO_LINGER, FUSE).
+ * Before Linux 6.16 nothing happens.
+ */
+void fdpass_refuse(int sock);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "ipc/counters.h"
+#include "ipc/fdpass.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -26,7 +27,7 @@
 #include "privsep/workers.h"
 
 #define CONTROL_BACKLOG 16
-#define RELOADS_MAX 20 /* in a second */
+#define RELOADS_MS 500 /* in a second */
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
 
 /*
@@ -86,6 +87,7 @@ listen_on(const char *path, gid_t gid)
 		    errno == EMFILE ? OPEN_FILES_REMEDY : "");
 		return -1;
 	}
+	fdpass_refuse(fd);
 	old = umask(0117);
 	r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
 	umask(old);
@@ -252,33 +254,35 @@ control_refuse(struct daemon *d, uint32_t id, enum reply_status status,
 	    json_pack("{s:s, s:s?}", "message", message, "hint", hint));
 }
 
-/* A reload is work: nobody keeps us busy with it. */
-static bool
-may_reload(void)
+static int64_t
+now_ms(void)
 {
-	static time_t second;
-	static unsigned int count;
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	if (ts.tv_sec != second)
-		count = 0;
-	second = ts.tv_sec;
-	return ++count <= RELOADS_MAX;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* A reload is work: half of each second is for all else. */
 static void
 control_on_reload(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
+	static int64_t second, spent;
+	int64_t began = now_ms();
 	json_t *result;
 	int ok;
 
-	if (!may_reload()) {
+	if (began / 1000 != second)
+		spent = 0;
+	second = began / 1000;
+	if (spent >= RELOADS_MS) {
 		control_refuse(d, id, REPLY_REFUSED,
-		    "too many reloads in a second", "try again in a second");
+		    "reloads have taken half of this second",
+		    "try again in a second");
 		return;
 	}
 	ok = reload(d, r->value == 1, &result);
+	spent += now_ms() - began;
 	control_reply(d, id, ok == 0 ? REPLY_OK : REPLY_REFUSED, result);
 }
 

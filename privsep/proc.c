@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ipc/channel.h"
+#include "ipc/fdpass.h"
 #include "ipc/limits.h"
 #include "privsep/proc.h"
 
@@ -254,13 +255,14 @@ proc_start(struct proc *p)
 		proc_wait(p);
 		return;
 	}
+	fdpass_refuse(sv[0]);
 	/* whatever fails from here on is a fall */
 	p->state = PROC_STARTING;
 	if ((p->pid = fork()) == 0)
 		proc_exec(path, name, sv[1]);
 	close(sv[1]);
 	pp->channel = p->pid == -1 ? NULL
-				   : channel_new(pp->base, sv[0],
+				   : channel_new(pp->base, sv[0], imsg_read,
 					 proc_on_message, proc_on_close, pp);
 	if (pp->channel == NULL) {
 		log_warn("cannot start %s", path);

@@ -60,8 +60,10 @@ static void
 look_at_the_clock(void)
 {
 	struct timespec ts;
+	struct timeval tv;
 
 	syscall(SYS_clock_gettime, CLOCK_REALTIME, &ts);
+	syscall(SYS_gettimeofday, &tv, NULL);
 }
 
 static void

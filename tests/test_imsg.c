@@ -244,7 +244,8 @@ open_channel(void)
 
 	memset(&seen, 0, sizeof(seen));
 	assert_non_null(base);
-	seen.ch = channel_new(base, dup(sv[1]), on_message, on_close, NULL);
+	seen.ch = channel_new(
+	    base, dup(sv[1]), imsg_recv, on_message, on_close, NULL);
 	assert_non_null(seen.ch);
 	return base;
 }

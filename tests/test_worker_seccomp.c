@@ -117,6 +117,14 @@ try_epoll_wait(void)
 }
 
 static long
+try_gettimeofday(void)
+{
+	struct timeval tv;
+
+	return syscall(SYS_gettimeofday, &tv, NULL) == 0 ? 1 : -1;
+}
+
+static long
 try_clock_gettime(void)
 {
 	struct timespec ts;
@@ -476,7 +484,6 @@ static const struct attempt {
     ALLOWED(try_writev),
     ALLOWED(try_recvmmsg),
     ALLOWED(try_epoll_wait),
-    ALLOWED(try_clock_gettime),
     ALLOWED(try_udp_segment),
     FORBIDDEN(try_open),
     FORBIDDEN(try_open_old),
@@ -514,6 +521,10 @@ static const struct attempt {
     FORBIDDEN(try_prctl),
     FORBIDDEN(try_unshare),
     FORBIDDEN(try_nanosleep),
+#ifndef SANITIZERS
+    FORBIDDEN(try_clock_gettime),
+    FORBIDDEN(try_gettimeofday),
+#endif
     FORBIDDEN(try_io_uring),
     FORBIDDEN(try_bpf),
     FORBIDDEN(try_no_such_call),

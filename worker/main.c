@@ -119,10 +119,11 @@ make_events(struct worker *w)
 	struct event_base *base;
 	size_t i;
 
-	/* no environment, no locks, no timer descriptors */
+	/* no environment, no locks, no timer descriptors, no time */
 	if (config == NULL ||
-	    event_config_set_flag(config,
-		EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == -1 ||
+	    event_config_set_flag(
+		config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+			    EVENT_BASE_FLAG_NO_CACHE_TIME) == -1 ||
 	    (base = event_base_new_with_config(config)) == NULL)
 		fatalx("no memory for events");
 	event_config_free(config);

@@ -2,9 +2,9 @@
 #define WORKER_SECCOMP_H
 
 /*
- * Nine system calls, and for everything else the end of the process:
- * read, write, readv, writev, recvmmsg, epoll_wait, clock_gettime, exit_group,
- * and setsockopt for SOL_UDP/UDP_SEGMENT alone.  0, or -1 with errno.
+ * Eight system calls, and for everything else the end of the process:
+ * read, write, readv, writev, recvmmsg, epoll_wait, exit_group, and setsockopt
+ * for SOL_UDP/UDP_SEGMENT alone.  0, or -1 with errno.
  */
 int worker_seccomp(void);
 
