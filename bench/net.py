@@ -267,6 +267,8 @@ class Bench:
         if self.args.only and not any(word in f"{mode} {name}"
                                       for word in self.args.only):
             return
+        if self.args.ways and way.name not in self.args.ways:
+            return
         try:
             value = self.sample((mode, name, way.name), way, function)
             if self.args.verbose:
@@ -487,6 +489,8 @@ def options():
     p.add_argument("--seconds", type=int, default=5)
     p.add_argument("--only", action="append",
                    help="measures with this in their name; may be repeated")
+    p.add_argument("--ways", action="append",
+                   help="tund, vxlan, \"tund pinned\" ...; may be repeated")
     p.add_argument("--without", action="append",
                    help="leave vtun, openvpn or fastd out")
     p.add_argument("--others", type=float, default=10,
