@@ -117,23 +117,6 @@ try_epoll_wait(void)
 }
 
 static long
-try_gettimeofday(void)
-{
-	struct timeval tv;
-
-	return syscall(SYS_gettimeofday, &tv, NULL) == 0 ? 1 : -1;
-}
-
-static long
-try_clock_gettime(void)
-{
-	struct timespec ts;
-
-	/* past the vDSO, which asks nobody */
-	return syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts) == 0 ? 1 : -1;
-}
-
-static long
 try_udp_segment(void)
 {
 	return set_option(udp, SOL_UDP, UDP_SEGMENT) == 0 ? 1 : -1;
@@ -282,6 +265,23 @@ try_getsockopt(void)
 }
 
 #ifndef SANITIZERS
+static long
+try_gettimeofday(void)
+{
+	struct timeval tv;
+
+	return syscall(SYS_gettimeofday, &tv, NULL) == 0 ? 1 : -1;
+}
+
+static long
+try_clock_gettime(void)
+{
+	struct timespec ts;
+
+	/* past the vDSO, which asks nobody */
+	return syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts) == 0 ? 1 : -1;
+}
+
 static long
 try_mmap(void)
 {
