@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "privsep/conf.h"
 
 static void
@@ -36,6 +37,26 @@ conf_free(struct conf *conf)
 		conf_interface_free(i);
 	}
 	free(conf);
+}
+
+void
+conf_prefixes_append(struct conf_prefixes *p, const struct prefix *prefix)
+{
+	/* full whenever the count is a power of two */
+	if ((p->count & (p->count - 1)) == 0) {
+		p->list = reallocarray(p->list,
+		    p->count == 0 ? 1 : 2 * p->count, sizeof(*p->list));
+		if (p->list == NULL)
+			fatal("memory for prefixes");
+	}
+	p->list[p->count++] = *prefix;
+}
+
+void
+conf_prefixes_clear(struct conf_prefixes *p)
+{
+	free(p->list);
+	*p = (struct conf_prefixes){0};
 }
 
 static bool

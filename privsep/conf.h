@@ -37,6 +37,10 @@ struct conf_prefixes {
 	size_t count;
 };
 
+/* Grows the list, or ends the program; frees it. */
+void conf_prefixes_append(struct conf_prefixes *, const struct prefix *);
+void conf_prefixes_clear(struct conf_prefixes *);
+
 struct conf_peer {
 	TAILQ_ENTRY(conf_peer) entry;
 	char name[LIMIT_NAME];

@@ -403,19 +403,6 @@ build_switch(struct conf_build *b, struct conf_where where,
 		b->interface->conf->routes = on;
 }
 
-static void
-prefixes_append(struct conf_prefixes *p, const struct prefix *prefix)
-{
-	/* full whenever the count is a power of two */
-	if ((p->count & (p->count - 1)) == 0) {
-		p->list = reallocarray(p->list,
-		    p->count == 0 ? 1 : 2 * p->count, sizeof(*p->list));
-		if (p->list == NULL)
-			fatal("memory for the configuration");
-	}
-	p->list[p->count++] = *prefix;
-}
-
 void
 build_address(struct conf_build *b, struct conf_where where, const char *text)
 {
@@ -446,7 +433,7 @@ build_address(struct conf_build *b, struct conf_where where, const char *text)
 		    "more than %d addresses in one interface",
 		    LINK_ADDRESSES_MAX);
 	else
-		prefixes_append(addresses, &p);
+		conf_prefixes_append(addresses, &p);
 }
 
 /* offloads */
@@ -733,6 +720,6 @@ build_allow(struct conf_build *b, struct conf_where where, const char *text)
 		    conf_cite(where, other->where).text);
 		return;
 	}
-	prefixes_append(&b->peer->conf->allow, &p);
+	conf_prefixes_append(&b->peer->conf->allow, &p);
 	b->interface->prefixes++;
 }

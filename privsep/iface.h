@@ -51,12 +51,6 @@ struct queue {
 	size_t prefix_room;	  /* that the worker was started with */
 };
 
-/* Of the link: an address, or a route. */
-struct undo {
-	bool route;
-	struct prefix prefix;
-};
-
 struct iface {
 	TAILQ_ENTRY(iface) entry;
 	struct daemon *daemon;
@@ -71,8 +65,8 @@ struct iface {
 	char gone_why[256];	       /* why it could not be, as told last */
 	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
 	uint32_t mtu_before; /* what may be undone has begun; 0: as it is */
-	struct undo *undo;   /* what it has added since */
-	size_t undo_count;
+	struct conf_prefixes added_addresses; /* to the link, since then */
+	struct conf_prefixes added_routes;
 	bool certain;	  /* no reload that fails takes it away again */
 	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
 	uint32_t granted; /* by this kernel and device */

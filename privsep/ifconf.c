@@ -93,24 +93,6 @@ has_allowed(const struct conf_interface *c, const struct prefix *prefix)
 	return false;
 }
 
-/* What was there before is not ours to take away. */
-static void
-note(struct iface *ifc, bool route, const struct prefix *p)
-{
-	struct undo *list = ifc->undo;
-	size_t n = ifc->undo_count;
-
-	/* full whenever the count is a power of two */
-	if ((n & (n - 1)) == 0)
-		list = reallocarray(list, n == 0 ? 1 : 2 * n, sizeof(*list));
-	if (list == NULL)
-		fatalx("no memory for what may be undone");
-	list[n].route = route;
-	list[n].prefix = *p;
-	ifc->undo = list;
-	ifc->undo_count = n + 1;
-}
-
 /* Adds what c has and old has not (old NULL: all).  -1 after why. */
 static int
 add_addresses(struct iface *ifc, const struct conf_interface *c,
@@ -133,8 +115,9 @@ add_addresses(struct iface *ifc, const struct conf_interface *c,
 			    strerror(errno));
 			return -1;
 		}
+		/* what was there before is not ours to take away */
 		if (r == 0)
-			note(ifc, false, p);
+			conf_prefixes_append(&ifc->added_addresses, p);
 	}
 	return 0;
 }
@@ -178,7 +161,7 @@ add_route(struct iface *ifc, const struct prefix *p)
 			errno = EEXIST;
 	}
 	if (r == 0)
-		note(ifc, true, p);
+		conf_prefixes_append(&ifc->added_routes, p);
 	return r == -1 ? -1 : 0;
 }
 
@@ -363,9 +346,8 @@ ifconf_restore(struct iface *ifc)
 void
 ifconf_settle(struct iface *ifc)
 {
-	free(ifc->undo);
-	ifc->undo = NULL;
-	ifc->undo_count = 0;
+	conf_prefixes_clear(&ifc->added_addresses);
+	conf_prefixes_clear(&ifc->added_routes);
 	ifc->mtu_before = 0;
 }
 
@@ -373,18 +355,16 @@ void
 ifconf_undo(struct iface *ifc)
 {
 	struct netlink *nl = ifc->daemon->netlink;
-	struct undo *u;
 	char why[256];
+	size_t i;
 
 	if (is_here(ifc)) {
-		while (ifc->undo_count > 0) {
-			u = &ifc->undo[--ifc->undo_count];
-			if (u->route)
-				netlink_del_route(nl, ifc->ifindex, &u->prefix);
-			else
-				netlink_del_address(
-				    nl, ifc->ifindex, &u->prefix);
-		}
+		for (i = 0; i < ifc->added_routes.count; i++)
+			netlink_del_route(
+			    nl, ifc->ifindex, &ifc->added_routes.list[i]);
+		for (i = 0; i < ifc->added_addresses.count; i++)
+			netlink_del_address(
+			    nl, ifc->ifindex, &ifc->added_addresses.list[i]);
 		if (ifc->mtu_before != 0 &&
 		    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
 			log_warnx("%s", why);

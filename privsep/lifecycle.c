@@ -131,11 +131,12 @@ lifecycle_close(struct iface *ifc)
 	size_t i;
 
 	/* what we created goes with its last descriptor */
-	if (ifc->conf->device != CONF_DEVICE_CREATE && ifc->certain)
+	if (ifc->conf->device == CONF_DEVICE_CREATE)
+		ifconf_settle(ifc);
+	else if (ifc->certain)
 		ifconf_remove(ifc, ifc->conf, NULL);
-	else if (ifc->conf->device != CONF_DEVICE_CREATE)
+	else
 		ifconf_undo(ifc);
-	ifconf_settle(ifc);
 	slots_close(ifc);
 	for (i = 0; i < ifc->queue_count; i++) {
 		if (i > 0 && ifc->queue[i].tun_fd != -1)
