@@ -61,6 +61,8 @@ proc_timer(struct proc_private *pp, unsigned int ms)
 {
 	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
 
+	/* from now on, not from when this turn of the loop began */
+	event_base_update_cache_time(pp->base);
 	event_add(pp->timer, &tv);
 }
 
