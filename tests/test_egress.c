@@ -76,7 +76,7 @@ push_packet(size_t slot, size_t bytes)
 static void
 run_all(void)
 {
-	while (egress_run(&rig.w))
+	while (egress_run(&rig.w) != EGRESS_EMPTY)
 		continue;
 }
 
@@ -273,7 +273,7 @@ peers_take_turns_and_each_keeps_its_order(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4 * RIG_SLOTS; i++)
 		push_packet(i % RIG_SLOTS, 700);
-	assert_false(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 	assert_int_equal(rig_write_count, RIG_SLOTS);
 	for (size_t slot = 0; slot < RIG_SLOTS; slot++)
 		EXPECT_SENDS(slot, {4 * 700, 700});
@@ -343,13 +343,13 @@ a_batch_is_as_many_small_frames_as_it_holds(void **state)
 	(void)state;
 	for (size_t i = 0; i < EGRESS_FRAMES + 1; i++)
 		push_packet(i % RIG_SLOTS, i % 2 == 0 ? 100 : 101);
-	assert_true(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_MORE);
 	assert_int_equal(rig_counter(COUNTER_TUN_READ_FRAMES), EGRESS_FRAMES);
 	EXPECT_SENDS(0, {64 * 100, 100});
 	EXPECT_SENDS(1, {64 * 101, 101});
-	assert_false(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 	EXPECT_SENDS(0, {64 * 100, 100}, {100, 0});
-	assert_false(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 	expect_delivered();
 }
 
@@ -363,14 +363,14 @@ a_batch_is_sixteen_of_the_largest_frames(void **state)
 	s.payload = 65535 - 40;
 	for (size_t i = 0; i < EGRESS_LARGEST + 1; i++)
 		push(i % RIG_SLOTS, s, 1400);
-	assert_true(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_FULL);
 	assert_int_equal(rig_counter(COUNTER_TUN_READ_FRAMES), EGRESS_LARGEST);
 	run_all();
 	for (size_t i = 0; i < EGRESS_LARGEST + 1; i++) {
 		push_packet(i % RIG_SLOTS, 28 + i);
 		push(i % RIG_SLOTS, s, 1400);
 	}
-	assert_true(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_FULL);
 	run_all();
 	expect_delivered();
 	assert_int_equal(rig_drops(), 0);
@@ -390,10 +390,10 @@ without_a_header_a_batch_is_one_packet(void **state)
 		rig_frame(buf, packet_build(&s, buf));
 	}
 	for (size_t i = 1; i <= 3; i++) {
-		assert_true(egress_run(&rig.w));
+		assert_int_equal(egress_run(&rig.w), EGRESS_MORE);
 		assert_int_equal(rig_write_count, i);
 	}
-	assert_false(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 	assert_int_equal(rig_write_count, 3);
 	expect_delivered();
 }
@@ -465,7 +465,7 @@ a_malformed_frame_is_counted_and_harms_no_other(void **state)
 		push(0, s, 1000);
 		push_bad(b);
 		push(0, s, 1000);
-		assert_false(egress_run(&rig.w));
+		assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 		lost += packets;
 		assert_int_equal(rig_counter(b->counter), before + packets);
 		assert_int_equal(rig_drops(), lost);
@@ -972,7 +972,7 @@ nothing_to_read_is_no_error(void **state)
 	static const int errors[] = {EAGAIN, EIO};
 
 	(void)state;
-	assert_false(egress_run(&rig.w));
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 	for (size_t i = 0; i < 2; i++) {
 		rig_fail((struct rig_fault){.call = RIG_READ,
 		    .fd = rig.w.tun,
@@ -981,9 +981,9 @@ nothing_to_read_is_no_error(void **state)
 		    .count = 1});
 		push_packet(0, 100);
 		push_packet(0, 100);
-		assert_false(egress_run(&rig.w));
+		assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 		assert_true(rig_faults_done());
-		assert_false(egress_run(&rig.w));
+		assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
 	}
 	assert_int_equal(rig_write_count, 4);
 	expect_delivered();

@@ -237,7 +237,7 @@ egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 	} while (!done);
 }
 
-bool
+enum egress_end
 egress_run(struct worker *w)
 {
 	struct egress *e = w->egress;
@@ -251,5 +251,7 @@ egress_run(struct worker *w)
 		at += roundup(n, 64);
 	}
 	egress_send(w, e);
-	return n > 0;
+	if (n == 0)
+		return EGRESS_EMPTY;
+	return i < most ? EGRESS_FULL : EGRESS_MORE;
 }

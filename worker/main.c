@@ -137,6 +137,23 @@ make_events(struct worker *w)
 }
 
 /*
+ * After a megabyte whoever is to take it gets the CPU, where it waits for this
+ * one: the next tick may be 4 ms away, in which the queue behind grows by as
+ * many megabytes.  One stream of cubic carries 1.04 of what it did for 0.95 of
+ * the CPU, UDP in runs 1.06 for 0.84.  Not after small frames: beside a process
+ * that computes their rate was 0.44, for it had the CPU until its tick.
+ */
+static void
+egress_turn(struct worker *w)
+{
+	enum egress_end end = egress_run(w);
+
+	w->tun_ready = end != EGRESS_EMPTY;
+	if (end == EGRESS_FULL)
+		sched_yield();
+}
+
+/*
  * One batch of the tun and one of a peer in turn, until all are empty or others
  * wait.  However many peers send, the tun has half of the turns (with 200 that
  * flooded in rounds of their own, not one frame was read in three seconds).
@@ -150,7 +167,7 @@ work(struct worker *w)
 	for (round = 0; round < ROUNDS_MAX && (w->tun_ready || ready_count > 0);
 	     round++) {
 		if (w->tun_ready)
-			w->tun_ready = egress_run(w);
+			egress_turn(w);
 		if (ready_count == 0)
 			continue;
 		p = ready_pop(w);
