@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 
 CASES = []
@@ -10,6 +11,14 @@ CASES = []
 def case(function):
     CASES.append(function)
     return function
+
+
+def until(what, seconds=5):
+    """Waits for a condition."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 def main():
