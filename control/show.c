@@ -108,8 +108,8 @@ add_interface(json_t *list, json_t *interface)
 	static const char *const keys[] = {"id", "name", "configured", "device",
 	    "monitored", "ifindex", "up", "running", "deleted", "mtu_bytes",
 	    "addresses", "netns", "vnet_hdr", "batch_packets", "queues",
-	    "sched_policy", "cpus", "txqueuelen_packets", "gso_max_segs",
-	    "max_peers", "listen", NULL};
+	    "steering", "sched_policy", "cpus", "txqueuelen_packets",
+	    "gso_max_segs", "max_peers", "listen", NULL};
 	json_t *whole = pick(interface, keys);
 
 	json_object_set_new(whole, "peer_count",

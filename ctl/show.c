@@ -142,6 +142,7 @@ show_interfaces(const struct ctl *ctl, const json_t *result)
 	    {"VNET-HDR", "vnet_hdr", false, NULL},
 	    {"BATCH", "batch_packets", false, NULL},
 	    {"QUEUES", "queues", false, NULL},
+	    {"STEERING", "steering", false, NULL},
 	    {"SCHED", "sched_policy", false, NULL},
 	    {"CPUS", "cpus", false, NULL},
 	    {"TXQUEUELEN", "txqueuelen_packets", false, NULL},

@@ -13,6 +13,7 @@
 #include "privsep/link.h"
 #include "privsep/privilege.h"
 #include "privsep/slots.h"
+#include "privsep/steering.h"
 #include "privsep/workers.h"
 
 static int
@@ -36,6 +37,8 @@ open_queues(struct iface *ifc, char *why, size_t whylen)
 		    strerror(errno), errno == EMFILE ? OPEN_FILES_REMEDY : "");
 		return -1;
 	}
+	if (ifc->queue_count > 1 && steering_set(ifc->tun.fd) == -1)
+		ifc->unsteered = errno;
 	return 0;
 }
 
@@ -105,6 +108,12 @@ lifecycle_open(
 int
 lifecycle_start(struct iface *ifc)
 {
+	char why[256];
+
+	if (ifc->unsteered != 0) {
+		steering_explain(ifc->unsteered, why, sizeof(why));
+		log_warnx("%s: %s", iface_name(ifc), why);
+	}
 	ifconf_settle(ifc);
 	ifc->certain = true;
 	if (ifc->conf->monitored) {
@@ -137,6 +146,8 @@ lifecycle_close(struct iface *ifc)
 		ifconf_remove(ifc, ifc->conf, NULL);
 	else
 		ifconf_undo(ifc);
+	if (ifc->queue_count > 1 && ifc->conf->device != CONF_DEVICE_CREATE)
+		steering_clear(ifc->tun.fd);
 	slots_close(ifc);
 	for (i = 0; i < ifc->queue_count; i++) {
 		if (i > 0 && ifc->queue[i].tun_fd != -1)

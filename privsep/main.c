@@ -31,6 +31,7 @@
 #include "privsep/reload.h"
 #include "privsep/seccomp.h"
 #include "privsep/state.h"
+#include "privsep/steering.h"
 
 #define MACROS_MAX 64
 #define FALLS_AT_START 3 /* of one child, before all ran once */
@@ -441,6 +442,7 @@ main(int argc, char **argv)
 	check_executables(d.libexec);
 	raise_limits();
 	make_empty_root();
+	steering_load();
 	if ((d.netlink = netlink_open()) == NULL)
 		fatal("rtnetlink");
 	if (control_listen(&d) == -1)

@@ -264,6 +264,15 @@ state_cpus_asked(const struct conf_interface *c)
 	return array;
 }
 
+/* As the kernel has it; one queue needs none. */
+static json_t *
+state_steering(const struct iface *ifc)
+{
+	if (ifc->queue_count < 2)
+		return json_null();
+	return json_string(ifc->unsteered == 0 ? "ebpf" : "automq");
+}
+
 static json_t *
 state_interface(const struct iface *ifc)
 {
@@ -276,7 +285,7 @@ state_interface(const struct iface *ifc)
 	json_t *o;
 
 	o = json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:o, s:o, "
-		      "s:i, s:o, s:o, s:o, s:s, s:o}",
+		      "s:i, s:o, s:o, s:o, s:s, s:o, s:o}",
 	    "id", (int)ifc->id, "name", iface_name(ifc), "configured", c->name,
 	    "device", devices[c->device], "monitored", c->monitored, "vnet_hdr",
 	    ifc->tun.vnet_hdr, "batch_packets",
@@ -286,7 +295,8 @@ state_interface(const struct iface *ifc)
 	    state_known(c->monitored, c->gso_max_segs), "max_peers",
 	    (int)c->max_peers, "listen", state_listen(c), "offloads",
 	    state_offloads(ifc), "peers", state_peers(ifc), "sched_policy",
-	    sched_policy_name(c->sched_policy), "cpus", state_cpus_asked(c));
+	    sched_policy_name(c->sched_policy), "cpus", state_cpus_asked(c),
+	    "steering", state_steering(ifc));
 	if (o != NULL)
 		state_link(o, ifc);
 	return o;

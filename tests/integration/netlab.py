@@ -790,13 +790,14 @@ def ip_udp(src, dst, payload, sport=4000, dport=5000):
 
 TUNSETIFF = 0x400454ca
 IFF_TUN, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 1, 2, 0x1000, 0x4000
+IFF_MULTI_QUEUE = 0x100
 
 
-def open_tun(host, name, vnet_hdr=True):
+def open_tun(host, name, vnet_hdr=True, more=0):
     """An open tun descriptor whose device is in that host."""
     with host.inside():
         fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-        flags = IFF_TUN | IFF_NO_PI | (IFF_VNET_HDR if vnet_hdr else 0)
+        flags = more | IFF_TUN | IFF_NO_PI | (IFF_VNET_HDR if vnet_hdr else 0)
         fcntl.ioctl(fd, TUNSETIFF,
                     struct.pack("16sH22x", name.encode(), flags))
     return fd
