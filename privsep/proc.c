@@ -1,3 +1,4 @@
+#include <sys/prctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -88,6 +89,8 @@ proc_new(struct event_base *base, enum process_kind kind, const char *directory,
 	struct proc *p = calloc(1, sizeof(*p));
 	struct proc_private *pp = calloc(1, sizeof(*pp));
 
+	/* what a child leaves behind is ours to wait for */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (p == NULL || pp == NULL ||
 	    (pp->timer = evtimer_new(base, proc_on_timer, pp)) == NULL) {
 		free(p);
@@ -104,6 +107,25 @@ proc_new(struct event_base *base, enum process_kind kind, const char *directory,
 	pp->arg = arg;
 	LIST_INSERT_HEAD(&procs, pp, entry);
 	return p;
+}
+
+/*
+ * A child tries its sandbox in a child of its own, which has its descriptors,
+ * too: only when all of the group have ended is a device nobody's.  The child
+ * has not been waited for, so that its number is no other's.  Returns its
+ * status.
+ */
+static int
+end_group(pid_t pid)
+{
+	int status = 0;
+
+	kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		continue;
+	while (waitpid(-pid, NULL, 0) != -1 || errno == EINTR)
+		continue;
+	return status;
 }
 
 /* In the child: nothing but the channel and three times /dev/null. */
@@ -124,7 +146,7 @@ proc_exec(const char *path, const char *name, int sock)
 	for (i = 0; i < PROC_FD; i++)
 		if (dup2(null, i) == -1)
 			_exit(1);
-	if (dup2(sock, PROC_FD) == -1)
+	if (dup2(sock, PROC_FD) == -1 || setpgid(0, 0) == -1)
 		_exit(1);
 	closefrom(PROC_FD + 1);
 	sigemptyset(&none);
@@ -262,6 +284,9 @@ proc_start(struct proc *p)
 	p->state = PROC_STARTING;
 	if ((p->pid = fork()) == 0)
 		proc_exec(path, name, sv[1]);
+	/* both do it, so that it is done for either; it may be gone */
+	if (p->pid > 0)
+		setpgid(p->pid, p->pid);
 	close(sv[1]);
 	pp->channel = p->pid == -1 ? NULL
 				   : channel_new(pp->base, sv[0], imsg_read,
@@ -314,16 +339,13 @@ void
 proc_free(struct proc *p)
 {
 	struct proc_private *pp;
-	int status;
 
 	if (p == NULL)
 		return;
 	pp = p->priv;
 	proc_stop(p);
-	if (p->pid > 0) {
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, &status, 0);
-	}
+	if (p->pid > 0)
+		end_group(p->pid);
 	LIST_REMOVE(pp, entry);
 	event_free(pp->timer);
 	free(pp);
@@ -363,13 +385,13 @@ describe_end(const struct proc_private *pp, int status, char *buf, size_t len)
 }
 
 static void
-proc_ended(struct proc_private *pp, int status)
+proc_ended(struct proc_private *pp)
 {
 	struct proc *p = pp->proc;
 	bool stopped = p->state == PROC_STOPPED;
 	char why[160];
 
-	describe_end(pp, status, why, sizeof(why));
+	describe_end(pp, end_group(p->pid), why, sizeof(why));
 	channel_free(pp->channel);
 	pp->channel = NULL;
 	event_del(pp->timer);
@@ -391,15 +413,20 @@ int
 proc_reap(void)
 {
 	struct proc_private *pp;
-	int status, alive = 0;
-	pid_t pid;
+	siginfo_t ended = {0};
+	int alive = 0;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       ended.si_pid != 0) {
 		LIST_FOREACH (pp, &procs, entry)
-			if (pp->proc->pid == pid) {
-				proc_ended(pp, status);
+			if (pp->proc->pid == ended.si_pid)
 				break;
-			}
+		if (pp != NULL)
+			proc_ended(pp);
+		else
+			waitpid(ended.si_pid, NULL, 0);
+		ended.si_pid = 0;
+	}
 	LIST_FOREACH (pp, &procs, entry)
 		alive += pp->proc->pid > 0;
 	return alive;

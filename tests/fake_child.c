@@ -145,6 +145,20 @@ log_much(void)
 	say(MSG_REQUEST, 0, "all", 4);
 }
 
+/* It has what we have. */
+static void
+fork_another(void)
+{
+	char text[16];
+	pid_t pid = fork();
+
+	if (pid == 0)
+		wait_for_ever();
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	say_ready();
+	say(MSG_REQUEST, 0, text, strlen(text) + 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -210,6 +224,9 @@ main(int argc, char **argv)
 		signal(SIGTERM, SIG_IGN);
 		say_ready();
 		wait_for_ever();
+		break;
+	case CHILD_FORKS:
+		fork_another();
 		break;
 	default:
 		return 2;

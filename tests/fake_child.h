@@ -16,7 +16,8 @@ enum child_behaviour {
 	CHILD_IS_READY_BADLY, /* a ready message of the wrong size */
 	CHILD_IS_REFUSED,     /* a message that the hook refuses */
 	CHILD_LOGS,	      /* 1,000 lines, and then MSG_REQUEST */
-	CHILD_IS_STUBBORN     /* stays when its channel is closed */
+	CHILD_IS_STUBBORN,    /* stays when its channel is closed */
+	CHILD_FORKS	      /* and tells the pid of its own child */
 };
 
 #endif

@@ -577,6 +577,27 @@ a_stubborn_one_ends_with_free(void **state)
 	proc_free(NULL);
 }
 
+/* It has the same descriptors: a device that it holds is not free yet. */
+static void
+what_a_child_started_ends_with_it(void **state)
+{
+	struct proc *p = START(CHILD_FORKS);
+	pid_t first, second;
+
+	(void)state;
+	RUN_UNTIL(seen.report[0] != '\0');
+	first = atoi(seen.report);
+	assert_int_equal(kill(first, 0), 0);
+	seen.report[0] = '\0';
+	proc_kill(p, "shall fall");
+	RUN_UNTIL(seen.report[0] != '\0');
+	assert_int_equal(kill(first, 0), -1);
+	second = atoi(seen.report);
+	assert_int_equal(kill(second, 0), 0);
+	end(p);
+	assert_int_equal(kill(second, 0), -1);
+}
+
 static void
 restart_is_at_once_and_no_fall(void **state)
 {
@@ -693,6 +714,7 @@ main(void)
 	    TEST(one_that_is_stopped_stays_so),
 	    TEST(one_that_waits_is_stopped_too),
 	    TEST(a_stubborn_one_ends_with_free),
+	    TEST(what_a_child_started_ends_with_it),
 	    TEST(restart_is_at_once_and_no_fall),
 	    TEST(restart_does_not_wait_for_the_delay),
 	    TEST(falls_cost_no_descriptors),
