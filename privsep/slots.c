@@ -171,13 +171,21 @@ slot_zero_counters(struct iface *ifc, size_t slot)
 			log_warn("counters of slot %zu", slot);
 }
 
+/* Where no worker runs, as for a device that is gone, none has to let go. */
+static bool
+slot_is_free(const struct iface *ifc, const struct slot *s)
+{
+	return s->state == SLOT_FREE ||
+	       (s->state == SLOT_RETIRING && ifc->queue[0].proc == NULL);
+}
+
 static struct slot *
 slot_take(struct iface *ifc, unsigned int family)
 {
 	size_t i;
 
 	for (i = 0; i < ifc->slot_count; i++)
-		if (ifc->slots[i].state == SLOT_FREE &&
+		if (slot_is_free(ifc, &ifc->slots[i]) &&
 		    ifc->slots[i].family == family) {
 			slot_zero_counters(ifc, i);
 			return &ifc->slots[i];
