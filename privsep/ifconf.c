@@ -249,6 +249,21 @@ set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 	return 0;
 }
 
+/* Those of an interface that this one takes the inherited descriptor from. */
+static size_t
+queues_taken_over(const struct iface *ifc)
+{
+	const struct iface *other;
+
+	if (ifc->conf->device != CONF_DEVICE_FD)
+		return 0;
+	TAILQ_FOREACH (other, &ifc->daemon->ifaces, entry)
+		if (other->conf->device == CONF_DEVICE_FD &&
+		    other->conf->fd == ifc->conf->fd)
+			return other->queue_count - 1; /* both have the first */
+	return 0;
+}
+
 /*
  * More queues than ours mean that somebody else reads this device's packets.
  */
@@ -259,7 +274,7 @@ check_queues(struct iface *ifc, char *why, size_t whylen)
 
 	if (netlink_tun_queues(ifc->daemon->netlink, ifc->ifindex, &queues) ==
 		-1 ||
-	    queues <= ifc->queue_count)
+	    queues <= ifc->queue_count + queues_taken_over(ifc))
 		return 0;
 	snprintf(why, whylen,
 	    "%s has %u queues where we opened %zu: another process reads its "

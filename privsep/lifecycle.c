@@ -16,6 +16,13 @@
 #include "privsep/steering.h"
 #include "privsep/workers.h"
 
+static void
+steer(struct iface *ifc)
+{
+	if (ifc->queue_count > 1)
+		ifc->unsteered = steering_set(ifc->tun.fd) == -1 ? errno : 0;
+}
+
 static int
 open_queues(struct iface *ifc, char *why, size_t whylen)
 {
@@ -37,8 +44,9 @@ open_queues(struct iface *ifc, char *why, size_t whylen)
 		    strerror(errno), errno == EMFILE ? OPEN_FILES_REMEDY : "");
 		return -1;
 	}
-	if (ifc->queue_count > 1 && steering_set(ifc->tun.fd) == -1)
-		ifc->unsteered = errno;
+	/* what others may have is theirs until it is certain */
+	if (ifc->conf->device == CONF_DEVICE_CREATE)
+		steer(ifc);
 	return 0;
 }
 
@@ -110,6 +118,8 @@ lifecycle_start(struct iface *ifc)
 {
 	char why[256];
 
+	/* an interface that had the same device has cleared it */
+	steer(ifc);
 	if (ifc->unsteered != 0) {
 		steering_explain(ifc->unsteered, why, sizeof(why));
 		log_warnx("%s: %s", iface_name(ifc), why);
@@ -146,10 +156,16 @@ lifecycle_close(struct iface *ifc)
 		ifconf_remove(ifc, ifc->conf, NULL);
 	else
 		ifconf_undo(ifc);
-	if (ifc->queue_count > 1 && ifc->conf->device != CONF_DEVICE_CREATE)
+	if (ifc->queue_count > 1 && ifc->certain &&
+	    ifc->conf->device != CONF_DEVICE_CREATE)
 		steering_clear(ifc->tun.fd);
 	slots_close(ifc);
-	for (i = 0; i < ifc->queue_count; i++) {
+	/*
+	 * From the last: the driver puts its own last one in the place of what
+	 * is closed, and an interface that has the same device by now shall
+	 * keep its order.
+	 */
+	for (i = ifc->queue_count; i-- > 0;) {
 		if (i > 0 && ifc->queue[i].tun_fd != -1)
 			close(ifc->queue[i].tun_fd);
 		if (ifc->queue[i].counters_fd != -1)

@@ -177,6 +177,62 @@ open_created(const struct conf_interface *conf, struct tun *tun, char *why,
 	return explain_attach(conf, errno, why, whylen);
 }
 
+/* What rtnetlink says of a tun device (IFLA_INFO_DATA); 0 where it does not. */
+struct tun_attr {
+	uint16_t type;
+	uint16_t size; /* 1 or 4 bytes */
+	uint32_t value;
+};
+
+static void
+on_link(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	const struct nlattr *a;
+	struct tun_attr *want = arg;
+
+	(void)nsid;
+	a = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_LINKINFO, 0);
+	if (a != NULL)
+		a = nlsock_attr_nested(a, IFLA_INFO_DATA, 0);
+	if (a != NULL)
+		a = nlsock_attr_nested(a, want->type, want->size);
+	if (a != NULL)
+		want->value =
+		    want->size == 1 ? mnl_attr_get_u8(a) : mnl_attr_get_u32(a);
+}
+
+static void
+ask_attr(struct nlsock *s, int netns, const char *name, struct tun_attr *want)
+{
+	const int home = netns_of_socket(nlsock_fd(s));
+	struct nlsock_request rq;
+	int32_t nsid;
+
+	nlsock_request(&rq, RTM_GETLINK, 0);
+	mnl_nlmsg_put_extra_header(&rq.header, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(&rq.header, IFLA_IFNAME, name);
+	if (netns != -1 && home != -1 && netns_equal(netns, home) == 0 &&
+	    netns_need_id(s, netns, &nsid) == 0)
+		mnl_attr_put_u32(
+		    &rq.header, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+	nlsock_call(s, &rq, on_link, want);
+	if (home != -1)
+		close(home);
+}
+
+/* netns: where the device is, -1: in ours. */
+static uint32_t
+tun_attr(int netns, const char *name, uint16_t type, uint16_t size)
+{
+	struct tun_attr want = {.type = type, .size = size};
+	struct nlsock *s = nlsock_open(0, NULL, NULL);
+
+	if (s != NULL)
+		ask_attr(s, netns, name, &want);
+	nlsock_close(s);
+	return want.value;
+}
+
 static int
 explain_adopt(
     const struct conf_interface *conf, int error, char *why, size_t whylen)
@@ -222,6 +278,9 @@ open_adopted(const struct conf_interface *conf, struct tun *tun, char *why,
 	case KIND_TUN:
 		break;
 	}
+	/* to attach one more queue would take packets from who has it */
+	if (tun_attr(-1, conf->name, IFLA_TUN_NUM_QUEUES, 4) > 0)
+		return explain_adopt(conf, EBUSY, why, whylen);
 	tun->fd = tun_attach(conf->name, wanted_flags(conf), &ifr);
 	if (tun->fd == -1)
 		return explain_adopt(conf, errno, why, whylen);
@@ -234,41 +293,6 @@ open_adopted(const struct conf_interface *conf, struct tun *tun, char *why,
 	return 0;
 }
 
-static void
-on_link(const struct nlmsghdr *h, int nsid, void *arg)
-{
-	const struct nlattr *a;
-	uint8_t *pi = arg;
-
-	(void)nsid;
-	a = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_LINKINFO, 0);
-	if (a != NULL)
-		a = nlsock_attr_nested(a, IFLA_INFO_DATA, 0);
-	if (a != NULL)
-		a = nlsock_attr_nested(a, IFLA_TUN_PI, sizeof(*pi));
-	if (a != NULL)
-		*pi = mnl_attr_get_u8(a);
-}
-
-static void
-ask_packet_info(struct nlsock *s, int netns, const char *name, uint8_t *pi)
-{
-	const int home = netns_of_socket(nlsock_fd(s));
-	struct nlsock_request rq;
-	int32_t nsid;
-
-	nlsock_request(&rq, RTM_GETLINK, 0);
-	mnl_nlmsg_put_extra_header(&rq.header, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(&rq.header, IFLA_IFNAME, name);
-	if (netns != -1 && home != -1 && netns_equal(netns, home) == 0 &&
-	    netns_need_id(s, netns, &nsid) == 0)
-		mnl_attr_put_u32(
-		    &rq.header, IFLA_TARGET_NETNSID, (uint32_t)nsid);
-	nlsock_call(s, &rq, on_link, pi);
-	if (home != -1)
-		close(home);
-}
-
 /*
  * TUNGETIFF cannot say: its IFF_NOFILTER is the same bit as IFF_NO_PI.
  * A device in a namespace where we may not ask passes for one without.
@@ -277,13 +301,8 @@ static bool
 has_packet_info(int fd, const char *name)
 {
 	const int netns = netns_of_tun(fd);
-	struct nlsock *s;
-	uint8_t pi = 0;
+	const uint32_t pi = tun_attr(netns, name, IFLA_TUN_PI, 1);
 
-	s = nlsock_open(0, NULL, NULL);
-	if (s != NULL)
-		ask_packet_info(s, netns, name, &pi);
-	nlsock_close(s);
 	if (netns != -1)
 		close(netns);
 	return pi != 0;

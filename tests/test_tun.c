@@ -31,6 +31,8 @@
 static char why[256];
 /* A TUNSETOFFLOAD with any of these is refused; the last that was not. */
 static unsigned long refused, taken;
+/* A device that somebody deletes just before a TUNSETIFF, or NULL. */
+static const char *deleted_at_attach;
 
 int __real_ioctl(int, unsigned long, ...);
 int __wrap_ioctl(int, unsigned long, ...);
@@ -44,6 +46,10 @@ __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, unsigned long);
 	va_end(ap);
+	if (request == TUNSETIFF && deleted_at_attach != NULL) {
+		nets_run("ip link del %s", deleted_at_attach);
+		deleted_at_attach = NULL;
+	}
 	if (request != TUNSETOFFLOAD)
 		return __real_ioctl(fd, request, arg);
 	if (arg & refused) {
@@ -213,8 +219,13 @@ adopting_needs_a_persistent_tun(void **state)
 	close(fd);
 	c.queues = 2;
 	fd = nets_tun("t1", IFF_MULTI_QUEUE);
-	refuse(&c, "t1 is not persistent");
+	refuse(&c, "t1 is in use by another process");
 	close(fd);
+	/* to attach to one that is gone makes another */
+	nets_run("ip tuntap add t1 mode tun multi_queue");
+	deleted_at_attach = "t1";
+	refuse(&c, "t1 is not persistent");
+	assert_int_equal(if_nametoindex("t1"), 0);
 }
 
 static void
@@ -230,7 +241,10 @@ adopting_needs_fitting_queues(void **state)
 	c.queues = 2;
 	tun = open_it(&c);
 	assert_true(tun.multi_queue);
+	/* whose packets one more queue would take */
+	refuse(&c, "t0 is in use by another process");
 	close(tun.fd);
+	close(open_it(&c).fd);
 	strlcpy(c.name, "t1", sizeof(c.name));
 	refuse(&c, "t1 was made with a single queue: set `queues 1`");
 }
