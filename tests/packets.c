@@ -383,20 +383,28 @@ guard_pages(size_t len)
 	return (len + page - 1) / page * page;
 }
 
+/*
+ * At the end of its pages, or in every second copy at their beginning; what
+ * lies beside them cannot be touched.
+ */
 uint8_t *
 guard_copy(const void *data, size_t len)
 {
+	static bool first;
 	size_t bytes = guard_pages(len);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint8_t *p;
 
-	p = mmap(NULL, bytes + page, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED || mprotect(p + bytes, page, PROT_NONE) == -1)
+	p = mmap(NULL, bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+	    -1, 0);
+	if (p == MAP_FAILED || (bytes > 0 && mprotect(p + page, bytes,
+						 PROT_READ | PROT_WRITE) == -1))
 		abort();
+	first = !first;
+	p += first ? page : page + bytes - len;
 	if (len > 0)
-		memcpy(p + bytes - len, data, len);
-	return p + bytes - len;
+		memcpy(p, data, len);
+	return p;
 }
 
 void
@@ -404,7 +412,11 @@ guard_free(uint8_t *p, size_t len)
 {
 	size_t bytes = guard_pages(len);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t into = (uintptr_t)p % page;
 
-	if (munmap(p + len - bytes, bytes + page) == -1)
+	/* at an end, unless it begins a page */
+	if (into != 0)
+		p -= bytes - len;
+	if (munmap(p - page, bytes + 2 * page) == -1)
 		abort();
 }

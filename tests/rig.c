@@ -122,8 +122,11 @@ __wrap_read(int fd, void *buf, size_t len)
 {
 	int error = fault(RIG_READ, fd, RIG_ANY);
 
-	if (error == 0)
+	if (error == 0) {
+		/* all that it may fill is there */
+		memset(buf, 0xa5, len);
 		return __real_read(fd, buf, len);
+	}
 	errno = error;
 	return -1;
 }

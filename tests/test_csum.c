@@ -264,6 +264,21 @@ transport_checksums_are_told_and_set(void **state)
 	}
 }
 
+/* Of any bytes: sums of 64-bit words, of which some carry. */
+static void
+a_right_ipv4_header_checksum_is_told(void **state)
+{
+	uint8_t buf[20];
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 1000; seed++) {
+		fill(buf, sizeof(buf), seed);
+		put16(buf + 10, 0);
+		put16(buf + 10, (uint16_t)~ref_sum(buf, sizeof(buf)));
+		assert_true(csum_ipv4_ok(buf));
+	}
+}
+
 static void
 a_wrong_ipv4_header_checksum_is_told(void **state)
 {
@@ -337,6 +352,7 @@ main(void)
 	    cmocka_unit_test(add_brings_the_carry_round),
 	    cmocka_unit_test(word_is_a_number_in_memory_order),
 	    cmocka_unit_test(transport_checksums_are_told_and_set),
+	    cmocka_unit_test(a_right_ipv4_header_checksum_is_told),
 	    cmocka_unit_test(a_wrong_ipv4_header_checksum_is_told),
 	    cmocka_unit_test(a_udp_checksum_of_zero_is_stored_as_ffff),
 	    cmocka_unit_test(a_tcp_checksum_of_zero_stays_zero),

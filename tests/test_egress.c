@@ -673,6 +673,43 @@ three_refusals_switch_it_off_for_that_peer(void **state)
 	assert_false(rig_faults_done());
 }
 
+/* What is left of the buffer is less than the next frame might have. */
+static void
+a_frame_that_may_not_fit_waits(void **state)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_TCP);
+
+	(void)state;
+	s.payload = 65535 - packet_headers(&s);
+	for (size_t i = 0; i < 15; i++) {
+		push(i % RIG_SLOTS, s, 1448);
+		packet_next(&s);
+	}
+	for (size_t i = 0; i < 4; i++)
+		push_packet(i % RIG_SLOTS, 1500);
+	assert_int_equal(egress_run(&rig.w), EGRESS_FULL);
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
+	expect_delivered();
+}
+
+/* Runs that one batch holds may all be refused. */
+static void
+refusals_in_one_batch_are_told_once(void **state)
+{
+	(void)state;
+	fail_runs(0, EIO, 0, 5);
+	for (size_t i = 0; i < 5; i++) {
+		push_packet(0, 500 + 10 * i);
+		push_packet(0, 500 + 10 * i);
+	}
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
+	assert_true(rig_faults_done());
+	assert_int_equal(rig_off_count, 1);
+	assert_int_equal(rig_counter(COUNTER_FALLBACK_UDP_GSO), 5);
+	assert_int_equal(rig_drops(), 0);
+	expect_delivered();
+}
+
 static void
 a_success_between_forgives_refusals(void **state)
 {
@@ -1060,6 +1097,8 @@ main(void)
 	    TEST(order_is_kept_around_a_refused_run),
 	    TEST(a_refused_size_sends_singly_too),
 	    TEST(three_refusals_switch_it_off_for_that_peer),
+	    TEST(refusals_in_one_batch_are_told_once),
+	    TEST(a_frame_that_may_not_fit_waits),
 	    TEST(a_success_between_forgives_refusals),
 	    TEST(a_smaller_success_forgives_nothing),
 	    TEST(a_success_of_a_size_that_was_refused_forgives),

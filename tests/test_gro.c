@@ -389,6 +389,50 @@ a_checksum_of_minus_zero_goes_alone(void **state)
 	assert_int_equal(get16(frames.items[0].data + VNET_LEN + 10), 0xffff);
 }
 
+/* Nor one that would be the second: constant or rising, its ID makes it so. */
+static void
+a_second_ipv4_checksum_of_minus_zero_goes_alone(void **state)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_UDP);
+
+	(void)state;
+	packet_build(&s, buf);
+	s.id = (uint16_t)(ref_add(s.id, get16(buf + 10)) - 1);
+	push_run(&s, 1);
+	{
+		size_t len = packet_build(&s, buf);
+
+		assert_int_equal(get16(buf + 10), 0);
+		put16(buf + 10, 0xffff);
+		list_add(&burst, buf, len);
+	}
+	GIVES(1, 1);
+	assert_int_equal(get16(frames.items[1].data + VNET_LEN + 10), 0xffff);
+}
+
+/* Also those that count nothing in a sum: the first 20 bytes add up. */
+static void
+ipv4_options_of_zeros_go_alone(void **state)
+{
+	(void)state;
+	for (uint8_t proto = IPPROTO_TCP; proto <= IPPROTO_UDP;
+	     proto += IPPROTO_UDP - IPPROTO_TCP) {
+		struct packet_spec s = packet_default(4, proto);
+
+		s.ip_options = 8;
+		for (int i = 0; i < 3; i++) {
+			size_t len = packet_build(&s, buf);
+
+			memset(buf + 20, 0, 8);
+			put16(buf + 10, 0);
+			put16(buf + 10, (uint16_t)~ref_sum(buf, 28));
+			list_add(&burst, buf, len);
+			packet_next(&s);
+		}
+		GIVES(1, 1, 1);
+	}
+}
+
 static void
 a_udp_checksum_of_ffff_is_a_good_one(void **state)
 {
@@ -1076,6 +1120,8 @@ main(void)
 	    TEST(an_empty_packet_goes_alone),
 	    TEST(a_bad_checksum_goes_alone),
 	    TEST(a_checksum_of_minus_zero_goes_alone),
+	    TEST(a_second_ipv4_checksum_of_minus_zero_goes_alone),
+	    TEST(ipv4_options_of_zeros_go_alone),
 	    TEST(a_udp_checksum_of_ffff_is_a_good_one),
 	    TEST(a_udp_checksum_of_zero_goes_alone_even_if_it_adds_up),
 	    TEST(ipv4_options_go_alone),

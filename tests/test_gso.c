@@ -25,6 +25,16 @@ setup(void **state)
 	return 0;
 }
 
+/* Before csum_init sums are portable ones, which fill all of 64 bits. */
+static int
+setup_portable(void **state)
+{
+	(void)state;
+	assert_string_equal(csum_name(), "portable");
+	memset(frame, 0, sizeof(frame));
+	return 0;
+}
+
 static int
 teardown(void **state)
 {
@@ -379,6 +389,27 @@ udp_header_sums_close_to_64_bits_keep_their_carry(void **state)
 	}
 }
 
+/* Of ones alone: the sum of a payload is 2^64 - 1. */
+static void
+payload_sums_close_to_64_bits_keep_their_carry(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = super_spec(version, proto, 1000, 3);
+		struct vnet_spec v = vnet_for(&s, 1000);
+		size_t len = frame_build(&v, &s, frame);
+
+		memset(frame + VNET_LEN + packet_headers(&s), 0xff, s.payload);
+		list_clear(&packets);
+		assert_null(pipeline_split(frame, len, &packets));
+		assert_int_equal(packets.count, 3);
+		for (size_t i = 0; i < 3; i++)
+			assert_null(ref_check(
+			    packets.items[i].data, packets.items[i].len));
+	}
+}
+
 /* ---- single packets ---- */
 
 static void
@@ -587,6 +618,37 @@ another_protocol_has_its_checksum_completed(void **state)
 	    ref_add(ref_pseudo(packets.items[0].data, IPPROTO_ICMPV6, 64),
 		ref_sum(packets.items[0].data + 40, 64)),
 	    0xffff);
+}
+
+/*
+ * What is done about a sum of zero depends on the field alone: UDP's in a
+ * tunnel of another protocol becomes 0xffff, TCP's stays.
+ */
+static void
+a_sum_of_zero_is_changed_for_udp_alone(void **state)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_GRE);
+	struct packet_spec tcp = packet_default(4, IPPROTO_TCP);
+	struct vnet_spec v = {
+	    .flags = VNET_F_NEEDS_CSUM, .csum_start = 24, .csum_offset = 6};
+	uint8_t *p = frame + VNET_LEN;
+	size_t len;
+
+	(void)state;
+	s.payload = 100;
+	len = frame_build(&v, &s, frame);
+	put16(p + 30, 0);
+	put16(p + 30, (uint16_t)~ref_sum(p + 24, len - VNET_LEN - 24));
+	assert_null(pipeline_split(frame, len, &packets));
+	assert_int_equal(get16(packets.items[0].data + 30), 0xffff);
+	list_clear(&packets);
+	v = vnet_for(&tcp, 0);
+	tcp.sums = SUM_PARTIAL;
+	len = frame_build(&v, &tcp, frame);
+	put16(p + 40, 0);
+	put16(p + 40, (uint16_t)~ref_sum(p + 20, len - VNET_LEN - 20));
+	assert_null(pipeline_split(frame, len, &packets));
+	assert_int_equal(get16(packets.items[0].data + 36), 0);
 }
 
 /* ---- what is dropped ---- */
@@ -900,11 +962,15 @@ headers_beyond_any_reason_are_not_copied(void **state)
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define PORTABLE(f) cmocka_unit_test_setup_teardown(f, setup_portable, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    PORTABLE(header_sums_close_to_64_bits_keep_their_carry),
+	    PORTABLE(udp_header_sums_close_to_64_bits_keep_their_carry),
+	    PORTABLE(payload_sums_close_to_64_bits_keep_their_carry),
 	    TEST(a_superpacket_is_cut_at_gso_size),
 	    TEST(each_segment_has_the_next_sequence_number),
 	    TEST(the_ipv4_id_rises_by_one_and_wraps),
@@ -918,6 +984,7 @@ main(void)
 	    TEST(a_udp_checksum_of_zero_becomes_ffff),
 	    TEST(header_sums_close_to_64_bits_keep_their_carry),
 	    TEST(udp_header_sums_close_to_64_bits_keep_their_carry),
+	    TEST(payload_sums_close_to_64_bits_keep_their_carry),
 	    TEST(a_partial_checksum_is_completed),
 	    TEST(without_needs_csum_a_packet_is_left_as_it_is),
 	    TEST(trailing_bytes_are_trimmed_from_a_single_packet),
@@ -928,6 +995,7 @@ main(void)
 	    TEST(a_fragment_with_a_type_is_left_as_it_is),
 	    TEST(the_checksum_of_a_packet_in_a_tunnel_is_completed),
 	    TEST(another_protocol_has_its_checksum_completed),
+	    TEST(a_sum_of_zero_is_changed_for_udp_alone),
 	    TEST(a_frame_without_a_packet_is_short),
 	    TEST(a_frame_that_is_cut_anywhere_is_dropped),
 	    TEST(another_version_is_dropped),

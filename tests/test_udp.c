@@ -21,6 +21,7 @@
 
 #define PORT 6080
 #define BUFFER (7u << 20)
+#define UDP_SEGMENT_OPTION 103
 #define UDP_GRO_OPTION 104
 
 /* The addresses of the family that a test runs for. */
@@ -577,6 +578,42 @@ a_link_local_peer_has_its_scope(void **state)
 	close(a);
 }
 
+static int refused_option; /* as by a kernel that does not have it */
+
+int __real_setsockopt(int, int, int, const void *, socklen_t);
+int __wrap_setsockopt(int, int, int, const void *, socklen_t);
+
+int
+__wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	if (level != IPPROTO_UDP || name != refused_option)
+		return __real_setsockopt(fd, level, name, value, len);
+	errno = ENOPROTOOPT;
+	return -1;
+}
+
+static void
+what_the_kernel_does_not_have_is_told(void **state)
+{
+	struct udp_buffers got;
+	int fd;
+
+	(void)state;
+	assert_true(udp_has_gso());
+	assert_true(udp_has_gro());
+	refused_option = UDP_SEGMENT_OPTION;
+	assert_false(udp_has_gso());
+	assert_true(udp_has_gro());
+	refused_option = UDP_GRO_OPTION;
+	assert_true(udp_has_gso());
+	assert_false(udp_has_gro());
+	/* which costs no socket */
+	fd = udp_open(4, BUFFER, true, &got);
+	assert_int_not_equal(fd, -1);
+	close(fd);
+	refused_option = 0;
+}
+
 #define TEST(t, i)                                                     \
 	{                                                              \
 		.name = #t " (IPv" #i ")", .test_func = t,             \
@@ -606,6 +643,7 @@ main(void)
 	    BOTH(gro_is_set_and_switched),
 	    BOTH(it_is_made_as_the_worker_needs_it),
 	    TEST(a_link_local_peer_has_its_scope, 6),
+	    TEST(what_the_kernel_does_not_have_is_told, 4),
 	};
 
 	nets_need_root();

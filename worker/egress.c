@@ -1,6 +1,8 @@
 #include <sys/mman.h>
 #include <sys/param.h>
 
+#include <unistd.h>
+
 #include "worker/egress.h"
 #include "worker/gso.h"
 #include "worker/tun_io.h"
@@ -49,12 +51,17 @@ egress_new(void)
 {
 	/*
 	 * Zeroed, and on a page: the batch wants its cache lines whole.  All
-	 * of it is taken now, so that the process never grows.
+	 * of it is taken now, so that the process never grows.  A read beyond
+	 * the frames would meet the page behind.
 	 */
-	void *p = mmap(NULL, sizeof(struct egress), PROT_READ | PROT_WRITE,
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t size = roundup(sizeof(struct egress), page);
+	uint8_t *p = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED || mprotect(p + size, page, PROT_NONE) == -1)
+		return NULL;
+	return (struct egress *)(void *)p;
 }
 
 /* Does the segment belong at the end of the peer's open run? */
