@@ -21,7 +21,8 @@
  * side, so that a flow is in one queue for ever, and it is the same at both
  * ends.
  *
- * A fragment has no ports, so of any fragment only the addresses count.  What
+ * A fragment has no ports, so of any fragment only the addresses count, and
+ * of what has IPv6 extension headers, behind which nothing is looked for.  What
  * ends before the field that is looked at, goes to queue 0: BPF_ABS and BPF_IND
  * end the program then.
  */
