@@ -165,7 +165,8 @@ steering_explain(int error, char *why, size_t whylen)
 	    "each other: %s%s",
 	    strerror(error),
 	    error == EPERM ? "; add CAP_BPF to CapabilityBoundingSet and bpf "
-			     "to SystemCallFilter of the unit, and restart tund"
+			     "to SystemCallFilter of the unit, or CAP_BPF to "
+			     "the container's capabilities, and restart tund"
 			   : "");
 }
 
