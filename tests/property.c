@@ -479,24 +479,46 @@ shrinking_leaves_what_fails_and_no_more(void **state)
 	assert_non_null(has_not_two_syns(&b));
 }
 
+/* Before csum_init sums are portable ones, which fill all of 64 bits. */
+static int
+portable(void **state)
+{
+	(void)state;
+	assert_string_equal(csum_name(), "portable");
+	return 0;
+}
+
+static int
+fastest(void **state)
+{
+	(void)state;
+	csum_init();
+	return 0;
+}
+
+#define PORTABLE(f) cmocka_unit_test_setup(f, portable)
+#define TEST(f) cmocka_unit_test_setup(f, fastest)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_seed_gives_the_same_burst_again),
-	    cmocka_unit_test(shrinking_leaves_what_fails_and_no_more),
-	    cmocka_unit_test(
-		the_generator_makes_what_may_be_merged_and_what_may_not),
-	    cmocka_unit_test(split_of_coalesce_gives_the_burst_back),
-	    cmocka_unit_test(coalesce_is_what_the_reference_gives),
-	    cmocka_unit_test(every_superpacket_is_in_its_limits_and_true),
-	    cmocka_unit_test(two_neighbours_merge_exactly_when_they_may),
-	    cmocka_unit_test(coalesce_of_split_gives_the_superpacket_back),
-	    cmocka_unit_test(split_of_any_superpacket_is_true_and_whole),
-	    cmocka_unit_test(a_lying_header_does_what_the_reference_says),
+	    PORTABLE(split_of_coalesce_gives_the_burst_back),
+	    PORTABLE(every_superpacket_is_in_its_limits_and_true),
+	    PORTABLE(coalesce_of_split_gives_the_superpacket_back),
+	    PORTABLE(split_of_any_superpacket_is_true_and_whole),
+	    TEST(a_seed_gives_the_same_burst_again),
+	    TEST(shrinking_leaves_what_fails_and_no_more),
+	    TEST(the_generator_makes_what_may_be_merged_and_what_may_not),
+	    TEST(split_of_coalesce_gives_the_burst_back),
+	    TEST(coalesce_is_what_the_reference_gives),
+	    TEST(every_superpacket_is_in_its_limits_and_true),
+	    TEST(two_neighbours_merge_exactly_when_they_may),
+	    TEST(coalesce_of_split_gives_the_superpacket_back),
+	    TEST(split_of_any_superpacket_is_true_and_whole),
+	    TEST(a_lying_header_does_what_the_reference_says),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	csum_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
