@@ -15,7 +15,7 @@ main(int argc, char *argv[])
 	if (argc < 2 || filter == NULL ||
 	    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) != 0 ||
 	    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(writev),
-		1, SCMP_A2(SCMP_CMP_GT, 8)) != 0 ||
+		1, SCMP_A2(SCMP_CMP_GT, 8, 0)) != 0 ||
 	    seccomp_load(filter) != 0) {
 		fprintf(stderr, "usage: nomerge program ...\n");
 		return 100;
