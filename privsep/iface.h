@@ -9,6 +9,7 @@
 
 #include "ipc/msg.h"
 #include "privsep/conf.h"
+#include "privsep/netlink.h"
 #include "privsep/tun.h"
 #include "privsep/udp.h"
 
@@ -64,7 +65,9 @@ struct iface {
 	unsigned int gone_ticks;       /* seconds since then */
 	char gone_why[256];	       /* why it could not be, as told last */
 	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
+	uint32_t mtu_last;   /* to be set when it is certain; 0: none */
 	uint32_t mtu_before; /* what may be undone has begun; 0: as it is */
+	struct netlink_link before; /* of one that was there; mtu 0: none */
 	struct conf_prefixes added_addresses; /* to the link, since then */
 	struct conf_prefixes added_routes;
 	bool certain;	  /* no reload that fails takes it away again */

@@ -318,8 +318,9 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 	if (check_queues(ifc, why, whylen) == -1)
 		return -1;
 	/* one that was there before may have to be as it was */
-	if (c->device != CONF_DEVICE_CREATE)
-		netlink_link_mtu(nl, ifc->ifindex, &ifc->mtu_before);
+	if (c->device != CONF_DEVICE_CREATE &&
+	    netlink_get_link(nl, ifc->ifindex, &ifc->before) == 0)
+		ifc->mtu_before = ifc->before.mtu;
 	ifconf_set_lengths(ifc, c);
 	set_promote(ifc);
 	if (set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
@@ -346,16 +347,22 @@ ifconf_return(struct iface *ifc)
 		log_warnx("%s", why);
 }
 
-void
-ifconf_restore(struct iface *ifc)
+static void
+restore(struct iface *ifc, const struct conf_interface *c)
 {
 	char why[256];
 
 	if (is_here(ifc) &&
-	    (add_addresses(ifc, ifc->conf, NULL, why, sizeof(why)) == -1 ||
-		add_routes(ifc, ifc->conf, NULL, why, sizeof(why)) == -1))
+	    (add_addresses(ifc, c, NULL, why, sizeof(why)) == -1 ||
+		add_routes(ifc, c, NULL, why, sizeof(why)) == -1))
 		log_warnx("%s", why);
 	ifconf_settle(ifc);
+}
+
+void
+ifconf_restore(struct iface *ifc)
+{
+	restore(ifc, ifc->conf);
 }
 
 void
@@ -363,7 +370,21 @@ ifconf_settle(struct iface *ifc)
 {
 	conf_prefixes_clear(&ifc->added_addresses);
 	conf_prefixes_clear(&ifc->added_routes);
-	ifc->mtu_before = 0;
+	ifc->mtu_before = ifc->mtu_last = ifc->before.mtu = 0;
+}
+
+/* A kernel that does not tell them has kept its own. */
+static void
+undo_lengths(struct iface *ifc)
+{
+	struct netlink *nl = ifc->daemon->netlink;
+	const struct netlink_link *was = &ifc->before;
+
+	netlink_set_txqueuelen(nl, ifc->ifindex, was->txqueuelen);
+	if (was->gso_max_segs != 0)
+		netlink_set_gso_max_segs(nl, ifc->ifindex, was->gso_max_segs);
+	if (!was->up)
+		netlink_set_up(nl, ifc->ifindex, 0);
 }
 
 void
@@ -383,6 +404,8 @@ ifconf_undo(struct iface *ifc)
 		if (ifc->mtu_before != 0 &&
 		    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
 			log_warnx("%s", why);
+		if (ifc->before.mtu != 0)
+			undo_lengths(ifc);
 	}
 	ifconf_settle(ifc);
 }
@@ -417,9 +440,14 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 	return -1;
 }
 
+/* The monitor may not have heard of the last change yet. */
 static uint32_t
 mtu_now(const struct iface *ifc)
 {
+	uint32_t mtu;
+
+	if (netlink_link_mtu(ifc->daemon->netlink, ifc->ifindex, &mtu) == 0)
+		return mtu;
 	return ifc->link != NULL && ifc->link->known ? ifc->link->mtu
 						     : ifc->mtu;
 }
@@ -432,8 +460,8 @@ lacks_ipv6_mtu(const struct iface *ifc, const struct conf_interface *c)
 }
 
 /*
- * With less than 1280 IPv6 goes, and cannot come: more is set before the
- * addresses, less after.
+ * With less than 1280 IPv6 goes, also what others have there, and cannot come:
+ * more is set before the addresses, less when there is no way back.
  */
 int
 ifconf_prepare(
@@ -441,9 +469,8 @@ ifconf_prepare(
 {
 	const struct conf_interface *old = ifc->conf;
 	uint32_t mtu;
-	bool first;
 
-	ifc->mtu_before = 0;
+	ifc->mtu_before = ifc->mtu_last = 0;
 	if (!c->monitored)
 		return 0;
 	if (!is_here(ifc)) {
@@ -454,35 +481,62 @@ ifconf_prepare(
 	}
 	mtu = c->mtu != old->mtu || lacks_ipv6_mtu(ifc, c) ? mtu_wanted(ifc, c)
 							   : 0;
-	first = mtu >= MTU_MIN_IPV6;
-	if (mtu != 0)
+	if (mtu >= MTU_MIN_IPV6)
 		ifc->mtu_before = mtu_now(ifc);
-	if ((!first || set_mtu(ifc, mtu, why, whylen) == 0) &&
+	else
+		ifc->mtu_last = mtu;
+	if ((ifc->mtu_before == 0 || set_mtu(ifc, mtu, why, whylen) == 0) &&
 	    add_addresses(ifc, c, old, why, whylen) == 0 &&
-	    add_routes(ifc, c, old, why, whylen) == 0 &&
-	    (first || mtu == 0 || set_mtu(ifc, mtu, why, whylen) == 0))
+	    add_routes(ifc, c, old, why, whylen) == 0)
 		return 0;
 	ifconf_abandon(ifc);
 	return -1;
 }
 
+static bool
+has_ipv4(const struct conf_prefixes *addresses)
+{
+	size_t i;
+
+	for (i = 0; i < addresses->count; i++)
+		if (addresses->list[i].addr.family == 4)
+			return true;
+	return false;
+}
+
+/* With its last IPv4 address the kernel takes the IPv4 routes of a link. */
+static bool
+loses_routes(
+    const struct conf_prefixes *gone, const struct conf_interface *kept)
+{
+	return has_ipv4(gone) && !has_ipv4(&kept->addresses);
+}
+
 void
 ifconf_abandon(struct iface *ifc)
 {
-	bool had_other_mtu = ifc->mtu_before != 0;
+	/* with less than 1280 for a moment the addresses were gone */
+	bool lost = ifc->mtu_before != 0 ||
+		    loses_routes(&ifc->added_addresses, ifc->conf);
 
 	ifconf_undo(ifc);
-	/* with less than 1280 for a moment the addresses were gone */
-	if (had_other_mtu)
+	if (lost)
 		ifconf_restore(ifc);
 }
 
 void
 ifconf_commit(struct iface *ifc, const struct conf_interface *c)
 {
+	char why[256];
+
 	if (!is_here(ifc))
 		return;
 	ifconf_remove(ifc, ifc->conf, c);
+	if (ifc->mtu_last != 0 &&
+	    set_mtu(ifc, ifc->mtu_last, why, sizeof(why)) == -1)
+		log_warnx("%s", why);
 	ifconf_set_lengths(ifc, c);
+	if (loses_routes(&ifc->conf->addresses, c))
+		restore(ifc, c);
 	ifconf_settle(ifc);
 }

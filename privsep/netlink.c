@@ -15,6 +15,8 @@
 #include "privsep/netlink.h"
 #include "privsep/nlsock.h"
 
+#define ROUTE_METRIC_IPV6 1024 /* that of a route made without one */
+
 struct netlink {
 	struct nlsock *sock;
 };
@@ -292,36 +294,60 @@ netlink_del_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
 	struct nlsock_request rq;
 
 	route_request(&rq, RTM_DELROUTE, 0, ifindex, p);
+	/* without one the kernel takes the first, which may be another's */
+	if (p->addr.family == 6)
+		mnl_attr_put_u32(&rq.header, RTA_PRIORITY, ROUTE_METRIC_IPV6);
 	return call_but(nl, &rq, ESRCH);
 }
 
-static void
-on_mtu(const struct nlmsghdr *h, int nsid, void *arg)
+static uint32_t
+link_u32(const struct nlmsghdr *h, uint16_t type)
 {
-	const struct nlattr *a;
-	uint32_t *mtu = arg;
+	const struct nlattr *a =
+	    nlsock_attr(h, sizeof(struct ifinfomsg), type, sizeof(uint32_t));
+
+	return a != NULL ? mnl_attr_get_u32(a) : 0;
+}
+
+static void
+on_link(const struct nlmsghdr *h, int nsid, void *arg)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+	struct netlink_link *l = arg;
 
 	(void)nsid;
-	if (h->nlmsg_type != RTM_NEWLINK)
+	if (h->nlmsg_type != RTM_NEWLINK ||
+	    mnl_nlmsg_get_payload_len(h) < sizeof(*info))
 		return;
-	a = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_MTU, sizeof(*mtu));
-	if (a != NULL)
-		*mtu = mnl_attr_get_u32(a);
+	l->mtu = link_u32(h, IFLA_MTU);
+	l->txqueuelen = link_u32(h, IFLA_TXQLEN);
+	l->gso_max_segs = link_u32(h, IFLA_GSO_MAX_SEGS);
+	l->up = (info->ifi_flags & IFF_UP) != 0;
+}
+
+int
+netlink_get_link(struct netlink *nl, uint32_t ifindex, struct netlink_link *l)
+{
+	struct nlsock_request rq;
+
+	*l = (struct netlink_link){0};
+	link_request(&rq, RTM_GETLINK, ifindex);
+	if (nlsock_call(nl->sock, &rq, on_link, l) == -1)
+		return -1;
+	if (l->mtu != 0)
+		return 0;
+	errno = ENODEV;
+	return -1;
 }
 
 int
 netlink_link_mtu(struct netlink *nl, uint32_t ifindex, uint32_t *mtu)
 {
-	struct nlsock_request rq;
+	struct netlink_link l;
+	int r = netlink_get_link(nl, ifindex, &l);
 
-	*mtu = 0;
-	link_request(&rq, RTM_GETLINK, ifindex);
-	if (nlsock_call(nl->sock, &rq, on_mtu, mtu) == -1)
-		return -1;
-	if (*mtu != 0)
-		return 0;
-	errno = ENODEV;
-	return -1;
+	*mtu = l.mtu;
+	return r;
 }
 
 struct route_answer {

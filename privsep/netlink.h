@@ -1,6 +1,7 @@
 #ifndef PRIVSEP_NETLINK_H
 #define PRIVSEP_NETLINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/addr.h"
@@ -42,6 +43,14 @@ int netlink_append_route(
 /* MTU on the way to dst: of the route if it has one, else of its device. */
 int netlink_route_mtu(struct netlink *, const struct addr *dst, uint32_t *mtu);
 int netlink_link_mtu(struct netlink *, uint32_t ifindex, uint32_t *mtu);
+/* What a link has now; what the kernel does not tell is 0. */
+struct netlink_link {
+	uint32_t mtu;
+	uint32_t txqueuelen;
+	uint32_t gso_max_segs;
+	bool up;
+};
+int netlink_get_link(struct netlink *, uint32_t ifindex, struct netlink_link *);
 /* IFLA_TUN_NUM_QUEUES; -1 with ENOENT when the device does not tell. */
 int netlink_tun_queues(struct netlink *, uint32_t ifindex, uint32_t *queues);
 
