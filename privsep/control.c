@@ -20,6 +20,7 @@
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
+#include "privsep/link.h"
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
 #include "privsep/reload.h"
@@ -45,6 +46,21 @@ socket_is_alive(const struct sockaddr_un *sun)
 	if (fd != -1)
 		close(fd);
 	return alive;
+}
+
+/* What a dead daemon left, or nothing; a file of others is not ours to take. */
+static int
+remove_stale(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = EEXIST;
+		return -1;
+	}
+	return unlink(path);
 }
 
 static int
@@ -77,7 +93,7 @@ listen_on(const char *path, gid_t gid)
 		    path);
 		return -1;
 	}
-	if (unlink(path) == -1 && errno != ENOENT) {
+	if (remove_stale(path) == -1) {
 		log_warn("%s is in the way", path);
 		return -1;
 	}
@@ -238,6 +254,7 @@ control_reply(
 	memcpy(buf, &head, sizeof(head));
 	memcpy(buf + sizeof(head), text, len);
 	/* who hears that it is done and looks, sees it */
+	link_monitor_catch_up(d->links);
 	if (d->state_dirty)
 		control_send_state(d);
 	proc_send(

@@ -190,7 +190,7 @@ check_executables(const char *directory)
 	}
 }
 
-static void
+static int
 open_interfaces(struct daemon *d)
 {
 	struct conf_interface *c;
@@ -198,10 +198,13 @@ open_interfaces(struct daemon *d)
 	char why[512];
 
 	TAILQ_FOREACH (c, &d->conf->interfaces, entry) {
-		if ((ifc = lifecycle_open(d, c, why, sizeof(why))) == NULL)
-			fatalx("%s:%d: %s", c->file, c->line, why);
+		if ((ifc = lifecycle_open(d, c, why, sizeof(why))) == NULL) {
+			log_warnx("%s:%d: %s", c->file, c->line, why);
+			return -1;
+		}
 		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
 	}
+	return 0;
 }
 
 static void
@@ -252,6 +255,19 @@ watch(struct event *ev, const struct timeval *every)
 		fatalx("no memory for events");
 }
 
+/* One that comes during the start waits until it can be handled in order. */
+static void
+hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(how, &set, NULL);
+}
+
 static void
 watch_signals(struct daemon *d)
 {
@@ -262,6 +278,7 @@ watch_signals(struct daemon *d)
 	watch(evsignal_new(d->base, SIGINT, on_terminate, d), NULL);
 	watch(evsignal_new(d->base, SIGCHLD, on_child, d), NULL);
 	watch(event_new(d->base, -1, EV_PERSIST, on_second, d), &second);
+	hold_signals(SIG_UNBLOCK);
 }
 
 void
@@ -276,6 +293,7 @@ daemon_child_ended(struct daemon *d, const struct proc *p, const char *why)
 	event_base_loopbreak(d->base);
 }
 
+/* One whose device is gone waits for that, not for its workers. */
 static bool
 all_running(const struct daemon *d)
 {
@@ -286,8 +304,9 @@ all_running(const struct daemon *d)
 		return false;
 	TAILQ_FOREACH (ifc, &d->ifaces, entry)
 		for (i = 0; i < ifc->queue_count; i++)
-			if (ifc->queue[i].proc == NULL ||
-			    ifc->queue[i].proc->state != PROC_RUNNING)
+			if (!ifc->gone &&
+			    (ifc->queue[i].proc == NULL ||
+				ifc->queue[i].proc->state != PROC_RUNNING))
 				return false;
 	return true;
 }
@@ -356,7 +375,6 @@ end(struct daemon *d)
 	link_monitor_close(d->links);
 	netlink_close(d->netlink);
 	conf_free(d->conf);
-	log_info("tund ended");
 }
 
 /* What is closed would be one of ours, until daemon(3) takes it away. */
@@ -438,6 +456,7 @@ main(int argc, char **argv)
 	find_user(d.conf->user, &d.uid, &d.gid);
 	find_user(d.conf->control_user, &d.control_uid, &d.control_gid);
 	signal(SIGPIPE, SIG_IGN);
+	hold_signals(SIG_BLOCK);
 	umask(022); /* the group must reach the control socket */
 	check_executables(d.libexec);
 	raise_limits();
@@ -445,9 +464,10 @@ main(int argc, char **argv)
 	steering_load();
 	if ((d.netlink = netlink_open()) == NULL)
 		fatal("rtnetlink");
-	if (control_listen(&d) == -1)
-		exit(1);
-	open_interfaces(&d);
+	if (control_listen(&d) == -1 || open_interfaces(&d) == -1) {
+		end(&d);
+		return 1;
+	}
 	if (!o.foreground) {
 		log_to_syslog();
 		if (daemon(0, 0) == -1)
@@ -455,5 +475,6 @@ main(int argc, char **argv)
 	}
 	run(&d);
 	end(&d);
+	log_info("tund ended");
 	return d.failed ? 1 : 0;
 }
