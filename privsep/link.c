@@ -405,16 +405,20 @@ pump(struct link_monitor *m)
 	}
 }
 
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+void
+link_monitor_catch_up(struct link_monitor *m)
 {
-	struct link_monitor *m = arg;
-
-	(void)fd;
-	(void)what;
 	pump(m);
 	tell(m);
 	schedule_tick(m);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	link_monitor_catch_up(arg);
 }
 
 static void

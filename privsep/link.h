@@ -78,6 +78,8 @@ const struct link_state *link_watch(
     struct link_monitor *, uint32_t ifindex, int tun_fd);
 /* link: what link_watch returned; an ifindex may be two links'. */
 void link_unwatch(struct link_monitor *, const struct link_state *link);
+/* Tells now what the loop would tell soon. */
+void link_monitor_catch_up(struct link_monitor *);
 
 /* Also for tests: as if these bytes had come from a namespace. */
 void link_monitor_feed(
