@@ -14,6 +14,8 @@
 #define CHANNEL_QUEUE_MAX ((size_t)16 << 20)
 /* Messages taken in one turn of the loop, so that nobody starves. */
 #define CHANNEL_TURN 32
+/* More than a socket holds. */
+#define CHANNEL_DRAIN 4096
 
 struct waiting {
 	STAILQ_ENTRY(waiting) entry;
@@ -167,6 +169,21 @@ channel_new(struct event_base *base, int sock, channel_receive *receive,
 		return NULL;
 	}
 	return ch;
+}
+
+void
+channel_drain(struct channel *ch)
+{
+	int i;
+
+	/* somebody else may have the other end, too, and go on */
+	for (i = 0; i < CHANNEL_DRAIN; i++) {
+		if (ch->receive(ch->sock, &ch->m) != 1)
+			return;
+		ch->on_message(&ch->m, ch->arg);
+		if (ch->m.fd != -1)
+			close(ch->m.fd);
+	}
 }
 
 void

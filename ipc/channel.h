@@ -27,6 +27,11 @@ typedef int channel_receive(int sock, struct imsg *);
 /* Takes sock (made non-blocking); NULL if memory is short. */
 struct channel *channel_new(struct event_base *, int sock, channel_receive *,
     channel_on_message *, channel_on_close *, void *arg);
+/*
+ * Tells the messages that are there already, dead or not: what the other side
+ * sent before it ended.  The callback must not free the channel.
+ */
+void channel_drain(struct channel *);
 /* May be called from within the callbacks.  Closes the socket. */
 void channel_free(struct channel *);
 

@@ -183,7 +183,8 @@ lex_file_is_safe(
 		    (st->st_mode & S_IWOTH) ? "everyone" : "its group",
 		    where.file);
 	else if (st->st_size > LEX_FILE_SIZE_MAX)
-		conf_error(lex->errors, where, "larger than %d bytes",
+		conf_error(lex->errors, where,
+		    "larger than %d bytes; split it with include",
 		    LEX_FILE_SIZE_MAX);
 	else
 		return true;

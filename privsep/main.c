@@ -59,8 +59,16 @@ add_macro(struct options *o, char *text)
 {
 	char *value = strchr(text, '=');
 
-	if (value == NULL || value == text || o->macro_count == MACROS_MAX)
-		usage();
+	if (value == NULL || value == text) {
+		fprintf(stderr, "tund: -D %s: write it as name=value\n", text);
+		exit(2);
+	}
+	if (o->macro_count == MACROS_MAX) {
+		fprintf(stderr,
+		    "tund: -D %s: more than %d; put it into the file\n", text,
+		    MACROS_MAX);
+		exit(2);
+	}
 	*value++ = '\0';
 	o->macros[o->macro_count++] = (struct conf_macro){text, value};
 }
@@ -286,7 +294,7 @@ daemon_child_ended(struct daemon *d, const struct proc *p, const char *why)
 {
 	if (d->proven || d->stopping || p->restarts + 1 < FALLS_AT_START)
 		return;
-	log_warnx("%s cannot be started: it %s; what it said before tells "
+	log_warnx("%s cannot be started: %s; what it said before tells "
 		  "why",
 	    process_name(p->kind), why);
 	d->failed = d->stopping = true;

@@ -42,6 +42,7 @@ struct proc_private {
 	const char *killed;  /* why we killed it */
 	bool left;	     /* its end of the channel is closed */
 	bool again;	     /* start anew without delay */
+	bool ended;	     /* only what it logged still counts */
 	time_t window;	     /* second of the message count */
 	unsigned int messages;
 	unsigned int lines;
@@ -207,7 +208,7 @@ proc_on_message(struct imsg *m, void *arg)
 	int r;
 
 	/* it dies; nothing more of it counts */
-	if (pp->killed != NULL)
+	if (pp->killed != NULL || (pp->ended && m->hdr.type != MSG_LOG))
 		return;
 	if (second != pp->window) {
 		if (pp->lines > PROC_LINES_MAX)
@@ -270,7 +271,7 @@ proc_start(struct proc *p)
 	p->started = time(NULL);
 	p->applied = p->missing = 0;
 	pp->killed = NULL;
-	pp->left = false;
+	pp->left = pp->ended = false;
 	pp->window = 0;
 	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
 	if (access(path, X_OK) == -1 ||
@@ -391,6 +392,10 @@ proc_ended(struct proc_private *pp)
 	bool stopped = p->state == PROC_STOPPED;
 	char why[160];
 
+	/* its last line says why, and may not have been read */
+	pp->ended = true;
+	if (pp->channel != NULL)
+		channel_drain(pp->channel);
 	describe_end(pp, end_group(p->pid), why, sizeof(why));
 	channel_free(pp->channel);
 	pp->channel = NULL;

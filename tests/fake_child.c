@@ -145,6 +145,19 @@ log_much(void)
 	say(MSG_REQUEST, 0, "all", 4);
 }
 
+static void __attribute__((noreturn)) log_and_exit(void)
+{
+	char buf[32];
+	uint32_t level = 0;
+
+	say_ready();
+	memcpy(buf, &level, sizeof(level));
+	strcpy(buf + sizeof(level), "a line");
+	say(MSG_LOG, 0, buf, sizeof(level) + 6);
+	say(MSG_REQUEST, 0, "all", 4);
+	_exit(1);
+}
+
 /* It has what we have. */
 static void
 fork_another(void)
@@ -220,6 +233,8 @@ main(int argc, char **argv)
 	case CHILD_LOGS:
 		log_much();
 		break;
+	case CHILD_LOGS_AND_EXITS:
+		log_and_exit();
 	case CHILD_IS_STUBBORN:
 		signal(SIGTERM, SIG_IGN);
 		say_ready();
