@@ -177,6 +177,11 @@ method_set(const struct call *call)
 		    "the method \"interfaces\" lists them",
 		    "no interface \"%.64s\"", name);
 		call_fail(call, &error);
+	} else if (state_shares_name(interface)) {
+		jsonrpc_fail(&error, JSONRPC_REFUSED,
+		    "rename one of them with ip link",
+		    "more than one interface is named \"%.64s\"", name);
+		call_fail(call, &error);
 	} else if (set_read(&set, call->params, &error) == -1) {
 		call_fail(call, &error);
 	} else {

@@ -26,8 +26,9 @@
 #ifndef REQUEST_SECONDS
 #define REQUEST_SECONDS 30 /* until a request is given up */
 #endif
-#define EVENTS_KEPT 256	     /* that the published state does not show yet */
-#define STATE_MAX (64 << 20) /* bytes */
+#define EVENTS_KEPT 256 /* that the published state does not show yet */
+/* Bytes: all prefixes that there can be, as JSON, are 104 MiB of it. */
+#define STATE_MAX (128 << 20)
 
 /* Descriptors: clients, one to refuse, one in passing, and our own. */
 #define CONTROL_NOFILE (CLIENTS_MAX + 16)

@@ -205,14 +205,14 @@ job_merge(struct job *job, json_t *reply)
 		json_object_update(job->done, reply);
 		return;
 	}
+	json_object_set(
+	    job->done, "interface", json_object_get(reply, "interface"));
 	if (set == NULL) {
 		set = json_object();
 		json_object_set_new(job->done, "offload", set);
 	}
 	json_object_set(
 	    set, json_string_value(name), json_object_get(reply, "enabled"));
-	json_object_set(
-	    job->done, "interface", json_object_get(reply, "interface"));
 }
 
 static void

@@ -170,6 +170,19 @@ state_interface(const char *name)
 	return NULL;
 }
 
+bool
+state_shares_name(const json_t *interface)
+{
+	json_t *one, *name = json_object_get(interface, "name");
+	size_t i;
+
+	json_array_foreach (json_object_get(state, "interfaces"), i, one)
+		if (one != interface &&
+		    json_equal(name, json_object_get(one, "name")))
+			return true;
+	return false;
+}
+
 json_int_t
 state_id(const json_t *interface)
 {

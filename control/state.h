@@ -23,6 +23,8 @@ json_int_t state_sequence(void);
 
 /* The state's interface of that name, or NULL. */
 json_t *state_interface(const char *name);
+/* Another has its name: one that is in another network namespace, say. */
+bool state_shares_name(const json_t *interface);
 json_int_t state_id(const json_t *interface);
 
 /* Does any worker of the interface have a page? */

@@ -11,7 +11,7 @@
 #define LIMIT_SLOTS (2 * LIMIT_PEERS) /* sockets: a pool per family */
 #define LIMIT_PREFIXES 65536	      /* of one interface, all peers together */
 #define LIMIT_NAME 64		      /* peer and user names, with the NUL */
-#define LIMIT_EVENT 4096	      /* bytes of one event's JSON */
+#define LIMIT_EVENT 12288	      /* bytes of an event: 192 addresses */
 #define LIMIT_REQUEST 65536	      /* bytes of one client request */
 #define LIMIT_LOG 1024		      /* bytes of a child's log line */
 #define LIMIT_MESSAGES 2000	      /* of a child to the parent in a second */
