@@ -275,7 +275,9 @@ show_stats(const struct ctl *ctl, const json_t *result)
 
 	for (i = 0; i < json_array_size(list); i++) {
 		one = json_array_get(list, i);
-		say("%sinterface %s%s", i == 0 ? "" : "\n",
+		if (i > 0)
+			putchar('\n');
+		say("interface %s%s",
 		    text_value(json_at(one, "interface"), buf),
 		    json_is_object(json_at(one, "total"))
 			? ""

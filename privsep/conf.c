@@ -90,23 +90,54 @@ conf_cpus_equal(const struct conf_interface *a, const struct conf_interface *b)
 	       memcmp(a->cpus, b->cpus, a->cpu_count * sizeof(a->cpus[0])) == 0;
 }
 
+const char *
+conf_interface_differences(const struct conf_interface *a,
+    const struct conf_interface *b, char names[CONF_NAMES_MAX])
+{
+	const struct {
+		const char *name;
+		bool same;
+	} settings[] = {
+	    {"device", a->device == b->device && a->fd == b->fd &&
+			   a->monitored == b->monitored},
+	    {"vnet-header", a->vnet_hdr == b->vnet_hdr},
+	    {"queues", a->queues == b->queues},
+	    {"sched-policy", a->sched_policy == b->sched_policy},
+	    {"cpus", conf_cpus_equal(a, b)},
+	    {"offload", a->offloads == b->offloads},
+	    {"mtu", a->mtu == b->mtu},
+	    {"address", prefixes_equal(&a->addresses, &b->addresses)},
+	    {"routes", a->routes == b->routes},
+	    {"txqueuelen", a->txqueuelen == b->txqueuelen},
+	    {"gso-max-segs", a->gso_max_segs == b->gso_max_segs},
+	    {"listen", endpoint_equal(&a->listen4, &b->listen4) &&
+			   endpoint_equal(&a->listen6, &b->listen6)},
+	    {"socket-buffer", a->socket_buffer == b->socket_buffer},
+	    {"max-peers", a->max_peers == b->max_peers},
+	    {"mark", a->mark == b->mark},
+	    {"bind-device", strcmp(a->bind_device, b->bind_device) == 0},
+	};
+	size_t n;
+
+	names[0] = '\0';
+	for (n = 0; n < sizeof(settings) / sizeof(settings[0]); n++) {
+		if (settings[n].same)
+			continue;
+		if (names[0] != '\0')
+			strlcat(names, ", ", CONF_NAMES_MAX);
+		strlcat(names, settings[n].name, CONF_NAMES_MAX);
+	}
+	return names;
+}
+
 bool
 conf_interface_equal(
     const struct conf_interface *a, const struct conf_interface *b)
 {
-	return strcmp(a->name, b->name) == 0 && a->device == b->device &&
-	       a->fd == b->fd && a->monitored == b->monitored &&
-	       a->vnet_hdr == b->vnet_hdr && a->mtu == b->mtu &&
-	       a->txqueuelen == b->txqueuelen &&
-	       a->gso_max_segs == b->gso_max_segs && a->queues == b->queues &&
-	       a->max_peers == b->max_peers &&
-	       a->socket_buffer == b->socket_buffer &&
-	       a->sched_policy == b->sched_policy && conf_cpus_equal(a, b) &&
-	       a->offloads == b->offloads && a->routes == b->routes &&
-	       prefixes_equal(&a->addresses, &b->addresses) &&
-	       endpoint_equal(&a->listen4, &b->listen4) &&
-	       endpoint_equal(&a->listen6, &b->listen6) && a->mark == b->mark &&
-	       strcmp(a->bind_device, b->bind_device) == 0;
+	char names[CONF_NAMES_MAX];
+
+	return strcmp(a->name, b->name) == 0 &&
+	       conf_interface_differences(a, b, names)[0] == '\0';
 }
 
 bool

@@ -118,6 +118,10 @@ bool conf_cpus_equal(
     const struct conf_interface *, const struct conf_interface *);
 bool conf_interface_equal(
     const struct conf_interface *, const struct conf_interface *);
+/* The settings that conf_interface_equal finds different: "mtu, routes". */
+#define CONF_NAMES_MAX 192
+const char *conf_interface_differences(const struct conf_interface *,
+    const struct conf_interface *, char names[CONF_NAMES_MAX]);
 bool conf_peer_equal(const struct conf_peer *, const struct conf_peer *);
 struct conf_interface *conf_find_interface(
     const struct conf *, const char *name);

@@ -86,6 +86,7 @@ compare_peers(struct reload *r, const struct conf_interface *a,
 static int
 compare(struct reload *r)
 {
+	char names[CONF_NAMES_MAX];
 	struct conf_interface *c;
 	struct iface *ifc;
 
@@ -105,10 +106,13 @@ compare(struct reload *r)
 			note(r, c->name, "interface added", NULL, "");
 			continue;
 		}
-		if (!conf_interface_equal(ifc->conf, c))
-			note(r, c->name, "interface ", NULL,
-			    lifecycle_can_update(ifc, c) ? "changed"
-							 : "made anew");
+		conf_interface_differences(ifc->conf, c, names);
+		if (names[0] != '\0')
+			note(r, c->name,
+			    lifecycle_can_update(ifc, c)
+				? "interface changed: "
+				: "interface made anew: ",
+			    NULL, names);
 		compare_peers(r, ifc->conf, c);
 	}
 	return 0;

@@ -743,7 +743,7 @@ interface_comparison_sees_every_field(void **state)
 	    "listen udp on 0.0.0.0 port 5", "listen udp on :: port 5", "mark 5",
 	    "bind-device lo"};
 	struct conf *base = parse("interface tun0 { }\n"), *other;
-	char text[128];
+	char text[128], names[CONF_NAMES_MAX];
 	size_t n;
 
 	(void)state;
@@ -754,6 +754,12 @@ interface_comparison_sees_every_field(void **state)
 		assert_false(
 		    conf_interface_equal(TAILQ_FIRST(&base->interfaces),
 			TAILQ_FIRST(&other->interfaces)));
+		/* by the word that sets it; it may bring another */
+		conf_interface_differences(TAILQ_FIRST(&base->interfaces),
+		    TAILQ_FIRST(&other->interfaces), names);
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(rows[n], " "),
+		    rows[n]);
+		assert_non_null(strstr(names, text));
 		assert_true(
 		    conf_interface_equal(TAILQ_FIRST(&other->interfaces),
 			TAILQ_FIRST(&other->interfaces)));
