@@ -249,7 +249,8 @@ proc_wait(struct proc *p)
 {
 	struct proc_private *pp = p->priv;
 
-	if (now_seconds() - p->since >= PROC_STABLE_SECONDS)
+	/* whole seconds: one more than that is at least as long */
+	if (now_seconds() - p->since > PROC_STABLE_SECONDS)
 		pp->delay = 0;
 	pp->delay = pp->delay == 0 ? PROC_DELAY_MIN : pp->delay * 2;
 	if (pp->delay > PROC_DELAY_MAX)
