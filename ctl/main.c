@@ -33,6 +33,7 @@ params_stats(const struct ctl *ctl)
 
 #define IF "[interface]"
 #define SET "interface mtu number | interface offload name on|off"
+#define LOG "tund|tund-worker|tund-control error|warn|info|debug"
 static const struct verb verbs[] = {
     {"status", "", "processes, interfaces, traffic", "", false, 0, 0, "status",
 	NULL, show_status, NULL},
@@ -52,8 +53,8 @@ static const struct verb verbs[] = {
 	"n", true, 0, 0, "reload", params_reload, show_reload, NULL},
     {"set", SET, "change an interface while it runs", "", true, 3, 4, "set",
 	params_set, show_set, NULL},
-    {"log", "process level", "change what a process logs", "", true, 2, 2,
-	"log", params_log, show_log, NULL},
+    {"log", LOG, "change what a process logs", "", true, 2, 2, "log",
+	params_log, show_log, NULL},
     {"version", "", "versions of tund and tundctl", "", false, 0, 0, "version",
 	NULL, show_version, NULL},
     {"methods", "", "methods of the control socket", "", false, 0, 0, "methods",
