@@ -177,13 +177,9 @@ channel_drain(struct channel *ch)
 	int i;
 
 	/* somebody else may have the other end, too, and go on */
-	for (i = 0; i < CHANNEL_DRAIN; i++) {
-		if (ch->receive(ch->sock, &ch->m) != 1)
-			return;
-		ch->on_message(&ch->m, ch->arg);
-		if (ch->m.fd != -1)
-			close(ch->m.fd);
-	}
+	for (i = 0; i < CHANNEL_DRAIN && ch->receive(ch->sock, &ch->m) == 1;
+	     i++)
+		channel_deliver(ch);
 }
 
 void

@@ -90,7 +90,7 @@ conf_cpus_equal(const struct conf_interface *a, const struct conf_interface *b)
 	       memcmp(a->cpus, b->cpus, a->cpu_count * sizeof(a->cpus[0])) == 0;
 }
 
-const char *
+void
 conf_interface_differences(const struct conf_interface *a,
     const struct conf_interface *b, char names[CONF_NAMES_MAX])
 {
@@ -127,17 +127,6 @@ conf_interface_differences(const struct conf_interface *a,
 			strlcat(names, ", ", CONF_NAMES_MAX);
 		strlcat(names, settings[n].name, CONF_NAMES_MAX);
 	}
-	return names;
-}
-
-bool
-conf_interface_equal(
-    const struct conf_interface *a, const struct conf_interface *b)
-{
-	char names[CONF_NAMES_MAX];
-
-	return strcmp(a->name, b->name) == 0 &&
-	       conf_interface_differences(a, b, names)[0] == '\0';
 }
 
 bool

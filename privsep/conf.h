@@ -109,18 +109,15 @@ void conf_print(const struct conf *, FILE *);
 void conf_free(struct conf *);
 
 /*
- * Comparisons for a reload.  conf_interface_equal looks at everything but
- * the peers, conf_cpus_equal at cpus alone; conf_peer_equal at all but the
- * line.
+ * Comparisons for a reload.  conf_cpus_equal looks at cpus alone,
+ * conf_peer_equal at all but the line.
  */
 bool conf_global_equal(const struct conf *, const struct conf *);
 bool conf_cpus_equal(
     const struct conf_interface *, const struct conf_interface *);
-bool conf_interface_equal(
-    const struct conf_interface *, const struct conf_interface *);
-/* The settings that conf_interface_equal finds different: "mtu, routes". */
+/* All settings that differ, but name and peers: "mtu, routes", or "". */
 #define CONF_NAMES_MAX 192
-const char *conf_interface_differences(const struct conf_interface *,
+void conf_interface_differences(const struct conf_interface *,
     const struct conf_interface *, char names[CONF_NAMES_MAX]);
 bool conf_peer_equal(const struct conf_peer *, const struct conf_peer *);
 struct conf_interface *conf_find_interface(

@@ -515,9 +515,7 @@ loses_routes(
 void
 ifconf_abandon(struct iface *ifc)
 {
-	/* with less than 1280 for a moment the addresses were gone */
-	bool lost = ifc->mtu_before != 0 ||
-		    loses_routes(&ifc->added_addresses, ifc->conf);
+	bool lost = loses_routes(&ifc->added_addresses, ifc->conf);
 
 	ifconf_undo(ifc);
 	if (lost)

@@ -118,8 +118,9 @@ lifecycle_start(struct iface *ifc)
 {
 	char why[256];
 
-	/* an interface that had the same device has cleared it */
-	steer(ifc);
+	/* now it is: an interface that had the same device has cleared it */
+	if (ifc->conf->device != CONF_DEVICE_CREATE)
+		steer(ifc);
 	if (ifc->unsteered != 0) {
 		steering_explain(ifc->unsteered, why, sizeof(why));
 		log_warnx("%s: %s", iface_name(ifc), why);

@@ -310,12 +310,14 @@ all_running(const struct daemon *d)
 
 	if (d->control->state != PROC_RUNNING)
 		return false;
-	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+	TAILQ_FOREACH (ifc, &d->ifaces, entry) {
+		if (ifc->gone)
+			continue;
 		for (i = 0; i < ifc->queue_count; i++)
-			if (!ifc->gone &&
-			    (ifc->queue[i].proc == NULL ||
-				ifc->queue[i].proc->state != PROC_RUNNING))
+			if (ifc->queue[i].proc == NULL ||
+			    ifc->queue[i].proc->state != PROC_RUNNING)
 				return false;
+	}
 	return true;
 }
 

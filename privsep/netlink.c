@@ -406,21 +406,11 @@ netlink_route_mtu(struct netlink *nl, const struct addr *dst, uint32_t *mtu)
 static void
 on_queues(const struct nlmsghdr *h, int nsid, void *arg)
 {
-	const struct nlattr *info, *kind, *data, *a;
 	uint32_t *queues = arg;
+	const struct nlattr *a =
+	    nlsock_attr_tun(h, IFLA_TUN_NUM_QUEUES, sizeof(*queues));
 
 	(void)nsid;
-	if (h->nlmsg_type != RTM_NEWLINK)
-		return;
-	info = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_LINKINFO, 0);
-	if (info == NULL)
-		return;
-	kind = nlsock_attr_nested(info, IFLA_INFO_KIND, sizeof("tun"));
-	data = nlsock_attr_nested(info, IFLA_INFO_DATA, 0);
-	if (kind == NULL || data == NULL ||
-	    memcmp(mnl_attr_get_payload(kind), "tun", sizeof("tun")) != 0)
-		return;
-	a = nlsock_attr_nested(data, IFLA_TUN_NUM_QUEUES, sizeof(*queues));
 	if (a != NULL)
 		*queues = mnl_attr_get_u32(a);
 }

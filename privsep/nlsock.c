@@ -322,3 +322,21 @@ nlsock_attr_nested(const struct nlattr *nest, uint16_t type, size_t len)
 	return attr_in(mnl_attr_get_payload(nest),
 	    (int)mnl_attr_get_payload_len(nest), type, len);
 }
+
+const struct nlattr *
+nlsock_attr_tun(const struct nlmsghdr *h, uint16_t type, size_t len)
+{
+	const struct nlattr *info, *kind, *data;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return NULL;
+	info = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_LINKINFO, 0);
+	if (info == NULL)
+		return NULL;
+	kind = nlsock_attr_nested(info, IFLA_INFO_KIND, sizeof("tun"));
+	data = nlsock_attr_nested(info, IFLA_INFO_DATA, 0);
+	if (kind == NULL || data == NULL ||
+	    memcmp(mnl_attr_get_payload(kind), "tun", sizeof("tun")) != 0)
+		return NULL;
+	return nlsock_attr_nested(data, type, len);
+}

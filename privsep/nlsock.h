@@ -66,5 +66,8 @@ const struct nlattr *nlsock_attr(
     const struct nlmsghdr *, size_t header, uint16_t type, size_t len);
 const struct nlattr *nlsock_attr_nested(
     const struct nlattr *, uint16_t type, size_t len);
+/* Of IFLA_INFO_DATA in a link's message; NULL also if it is no tun device. */
+const struct nlattr *nlsock_attr_tun(
+    const struct nlmsghdr *, uint16_t type, size_t len);
 
 #endif

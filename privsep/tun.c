@@ -187,15 +187,10 @@ struct tun_attr {
 static void
 on_link(const struct nlmsghdr *h, int nsid, void *arg)
 {
-	const struct nlattr *a;
 	struct tun_attr *want = arg;
+	const struct nlattr *a = nlsock_attr_tun(h, want->type, want->size);
 
 	(void)nsid;
-	a = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_LINKINFO, 0);
-	if (a != NULL)
-		a = nlsock_attr_nested(a, IFLA_INFO_DATA, 0);
-	if (a != NULL)
-		a = nlsock_attr_nested(a, want->type, want->size);
 	if (a != NULL)
 		want->value =
 		    want->size == 1 ? mnl_attr_get_u8(a) : mnl_attr_get_u32(a);

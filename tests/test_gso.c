@@ -322,6 +322,22 @@ a_udp_checksum_of_zero_becomes_ffff(void **state)
 	assert_null(ref_check(packets.items[1].data, packets.items[1].len));
 }
 
+/* The frame splits into so many packets, with right checksums all. */
+static void
+expect_true_segments(size_t len, size_t count)
+{
+	list_clear(&packets);
+	assert_null(pipeline_split(frame, len, &packets));
+	assert_int_equal(packets.count, count);
+	for (size_t i = 0; i < count; i++) {
+		const char *why =
+		    ref_check(packets.items[i].data, packets.items[i].len);
+
+		if (why != NULL)
+			fail_msg("packet %zu: %s", i, why);
+	}
+}
+
 /*
  * A sum of 64-bit words that comes close to 2^64 must not lose the carry
  * when more is added to it.
@@ -351,16 +367,7 @@ header_sums_close_to_64_bits_keep_their_carry(void **state)
 		rest = csum_add(rest, csum_word(IPPROTO_TCP));
 		word = UINT64_MAX - low - rest;
 		memcpy(tcp, &word, 8);
-		list_clear(&packets);
-		assert_null(pipeline_split(frame, len, &packets));
-		assert_int_equal(packets.count, 3);
-		for (size_t i = 0; i < 3; i++) {
-			const char *why = ref_check(
-			    packets.items[i].data, packets.items[i].len);
-
-			if (why != NULL)
-				fail_msg("packet %zu: %s", i, why);
-		}
+		expect_true_segments(len, 3);
 	}
 }
 
@@ -380,12 +387,7 @@ udp_header_sums_close_to_64_bits_keep_their_carry(void **state)
 		       csum_word(IPPROTO_UDP);
 		word = UINT64_MAX - low - rest;
 		memcpy(udp, &word, 8);
-		list_clear(&packets);
-		assert_null(pipeline_split(frame, len, &packets));
-		assert_int_equal(packets.count, 3);
-		for (size_t i = 0; i < 3; i++)
-			assert_null(ref_check(
-			    packets.items[i].data, packets.items[i].len));
+		expect_true_segments(len, 3);
 	}
 }
 
@@ -401,12 +403,7 @@ payload_sums_close_to_64_bits_keep_their_carry(void **state)
 		size_t len = frame_build(&v, &s, frame);
 
 		memset(frame + VNET_LEN + packet_headers(&s), 0xff, s.payload);
-		list_clear(&packets);
-		assert_null(pipeline_split(frame, len, &packets));
-		assert_int_equal(packets.count, 3);
-		for (size_t i = 0; i < 3; i++)
-			assert_null(ref_check(
-			    packets.items[i].data, packets.items[i].len));
+		expect_true_segments(len, 3);
 	}
 }
 

@@ -587,6 +587,19 @@ def tunnel(outer=4, mtu=1500, extra="", extra_b=None):
     return da, db
 
 
+def per_queue(daemon, counter):
+    """That counter of each queue of its first interface."""
+    stats = daemon.ask("stats")["interfaces"][0]
+    return [q["counters"][counter] for q in stats["queues"]]
+
+
+def conf_many_sockets():
+    """Eight more interfaces, so that a start takes a while."""
+    return "".join(
+        conf_pair(1, name=f"big{n}").replace(str(PORT), f"{7000 + n}").replace(
+            "listen", "max-peers 256\nlisten") for n in range(8))
+
+
 # -- traffic ----------------------------------------------------------------
 
 class Stream:
