@@ -20,6 +20,7 @@
 #include "worker/csum.h"
 #include "worker/egress.h"
 #include "worker/ingress.h"
+#include "worker/report.h"
 
 #ifndef SOL_UDP
 #define SOL_UDP 17
@@ -61,18 +62,15 @@ int __wrap_recvmmsg(
 int __wrap_setsockopt(int, int, int, const void *, socklen_t);
 
 void
-worker_offload_off(struct worker *w, enum offload o, int error, int slot)
+report_offload_off(enum offload o, int error, int slot)
 {
-	if (slot == -1)
-		w->offloads &= ~OFFLOAD_BIT(o);
 	assert_true(rig_off_count < sizeof(rig_offs) / sizeof(rig_offs[0]));
 	rig_offs[rig_off_count++] = (struct rig_off){o, error, slot};
 }
 
 void
-worker_tun_gone(struct worker *w)
+report_tun_gone(void)
 {
-	(void)w;
 	if (rig_gone == NULL)
 		abort(); /* no test wanted that */
 	longjmp(*rig_gone, 1);

@@ -102,7 +102,7 @@ struct rig_off {
 };
 extern struct rig_off rig_offs[64];
 extern size_t rig_off_count;
-/* worker_tun_gone() comes back here, if set. */
+/* report_tun_gone() comes back here, if set. */
 extern jmp_buf *rig_gone;
 
 #endif

@@ -18,7 +18,7 @@
 #include "common/log.h"
 #include "ipc/imsg.h"
 #include "ipc/msg.h"
-#include "worker/parent.h"
+#include "worker/report.h"
 
 #define PATIENCE_MS 5000
 

@@ -1,6 +1,6 @@
 #include "worker/gro.h"
 
-#include "worker/gro_internal.h"
+#include "worker/gro_item.h"
 
 /*
  * Theory of operation.  A burst is at most BATCH_PACKETS packets.  Each packet

@@ -1,7 +1,9 @@
+#include "worker/gro_item.h"
+
 #include <sys/param.h>
 
 #include "worker/csum.h"
-#include "worker/gro_internal.h"
+#include "worker/gro_transport.h"
 
 /*
  * Theory of operation.  All packets of an item have the headers of its first

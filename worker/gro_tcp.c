@@ -1,4 +1,4 @@
-#include "worker/gro_internal.h"
+#include "worker/gro_transport.h"
 
 /* Offsets and bits of RFC 9293, section 3.1. */
 #define TCP_SEQ 4

@@ -1,4 +1,4 @@
-#include "worker/gro_internal.h"
+#include "worker/gro_transport.h"
 
 /* Offsets of RFC 768. */
 #define UDP_LENGTH 4

@@ -6,6 +6,7 @@
 
 #include "worker/gro.h"
 #include "worker/ingress.h"
+#include "worker/report.h"
 #include "worker/tun_io.h"
 #include "worker/udp_io.h"
 #include "worker/worker.h"
@@ -81,8 +82,10 @@ write_singly(struct worker *w, struct ingress *in, const struct gro_frame *f)
 	worker_count(
 	    w, tcp ? COUNTER_FALLBACK_TUN_TSO : COUNTER_FALLBACK_TUN_USO, 1);
 	/* once: the burst may hold more that were merged before */
-	if (worker_may(w, kind))
-		worker_offload_off(w, kind, EINVAL, -1);
+	if (worker_may(w, kind)) {
+		w->offloads &= ~OFFLOAD_BIT(kind);
+		report_offload_off(kind, EINVAL, -1);
+	}
 	for (i = 0; i < f->count; i++) {
 		index = gro_packet_of(&in->gro, index, &p);
 		iov[0].iov_base = header;

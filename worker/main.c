@@ -5,18 +5,17 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/sandbox.h"
-#include "ipc/imsg.h"
 #include "ipc/limits.h"
 #include "worker/csum.h"
 #include "worker/egress.h"
 #include "worker/ingress.h"
 #include "worker/moderation.h"
 #include "worker/parent.h"
+#include "worker/report.h"
 #include "worker/seccomp.h"
 #include "worker/worker.h"
 
@@ -38,20 +37,6 @@ static size_t ready[LIMIT_SLOTS];
 static size_t ready_first;
 static size_t ready_count;
 static bool locked_down;
-
-static void
-log_to_parent(enum log_level level, const char *text)
-{
-	char buf[sizeof(uint32_t) + LIMIT_LOG];
-	uint32_t word = level;
-	size_t len = strlen(text);
-
-	if (len > sizeof(buf) - sizeof(word))
-		len = sizeof(buf) - sizeof(word);
-	memcpy(buf, &word, sizeof(word));
-	memcpy(buf + sizeof(word), text, len);
-	imsg_send(PARENT_FD, MSG_LOG, 0, buf, sizeof(word) + len, -1);
-}
 
 static void
 worker_on_channel_readable(int fd, short what, void *arg)
@@ -230,7 +215,7 @@ lock_down(
 	sandbox_enter(&s, &applied, &missing);
 	/* from here on the parent may use those sockets for other peers */
 	ingress_drain_unused(w);
-	parent_send_ready(applied, missing);
+	report_ready(applied, missing);
 	locked_down = true;
 }
 
@@ -309,7 +294,7 @@ main(void)
 	if (fcntl(PARENT_FD, F_GETFD) == -1)
 		fatalx("this is started by tund(8), not by hand");
 	signal(SIGPIPE, SIG_IGN);
-	log_set_sink(log_to_parent);
+	log_set_sink(report_log);
 	parent_configure(&worker, &config);
 	set_affinity(&config);
 	parent_setup(&worker, &config);

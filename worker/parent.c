@@ -7,6 +7,7 @@
 #include "ipc/imsg.h"
 #include "worker/ingress.h"
 #include "worker/parent.h"
+#include "worker/report.h"
 #include "worker/udp_io.h"
 #include "worker/worker.h"
 
@@ -121,7 +122,7 @@ worker_on_peers_commit(struct context *c, struct imsg *m)
 	if (c->phase != PHASE_RUN)
 		return 0;
 	ingress_drain_unused(c->w);
-	return imsg_send(PARENT_FD, MSG_PEERS_DONE, m->hdr.id, NULL, 0, -1);
+	return report_peers_done(m->hdr.id);
 }
 
 static int
@@ -239,34 +240,4 @@ parent_readable(struct worker *w)
 		_exit(0);
 	if (errno != EAGAIN)
 		fatal("the parent cannot be understood");
-}
-
-void
-parent_send_ready(uint32_t applied, uint32_t missing)
-{
-	struct msg_ready r = {.applied = applied, .missing = missing};
-
-	if (imsg_send(PARENT_FD, MSG_READY, 0, &r, sizeof(r), -1) == -1)
-		_exit(1);
-}
-
-void
-worker_offload_off(struct worker *w, enum offload o, int error, int slot)
-{
-	struct msg_offload_off off = {.offload = o, .error = error};
-
-	/* one peer's socket alone keeps the others' offload on */
-	if (slot == -1)
-		w->offloads &= ~OFFLOAD_BIT(o);
-	/* should the channel be full, the counters still tell */
-	imsg_send(PARENT_FD, MSG_OFFLOAD_OFF, (uint32_t)(slot + 1), &off,
-	    sizeof(off), -1);
-}
-
-void
-worker_tun_gone(struct worker *w)
-{
-	(void)w;
-	imsg_send(PARENT_FD, MSG_TUN_GONE, 0, NULL, 0, -1);
-	_exit(0);
 }

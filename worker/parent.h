@@ -9,10 +9,9 @@
 struct worker;
 
 /*
- * The worker's side of the channel: what the parent says, and what is said to
- * it.  A message that is not exact or not legal now ends the process.
+ * What the parent says.  A message that is not exact or not legal now ends the
+ * process.
  */
-#define PARENT_FD 3
 
 /* Blocks until MSG_WORKER_CONFIG, which is the first: fills *config. */
 void parent_configure(struct worker *w, struct msg_worker_config *config);
@@ -20,6 +19,5 @@ void parent_configure(struct worker *w, struct msg_worker_config *config);
 void parent_setup(struct worker *w, struct msg_worker_config *config);
 /* Handles what is there, after the lock-down.  Ends on EOF. */
 void parent_readable(struct worker *w);
-void parent_send_ready(uint32_t applied, uint32_t missing);
 
 #endif

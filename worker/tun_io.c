@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "worker/report.h"
 #include "worker/tun_io.h"
 #include "worker/worker.h"
 
@@ -15,7 +16,7 @@ tun_read(struct worker *w, uint8_t *buf)
 	if (n > 0)
 		return (size_t)n;
 	if (n == -1 && (errno == EBADFD || errno == EBADF))
-		worker_tun_gone(w);
+		report_tun_gone();
 	/* EINVAL: a kind of superpacket that has no virtio_net_hdr; it is lost
 	 */
 	if (n == -1 && errno != EAGAIN)
@@ -51,7 +52,7 @@ tun_write(struct worker *w, const struct iovec *iov, int iovcnt, size_t bytes,
 		worker_count(w, COUNTER_RX_DROP_TUN_FULL, packets);
 		return EAGAIN;
 	case EBADFD:
-		worker_tun_gone(w);
+		report_tun_gone();
 	default:
 		worker_count(w, COUNTER_RX_DROP_TUN_ERROR, packets);
 		return EIO;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/udp_options.h"
+#include "worker/report.h"
 #include "worker/udp_io.h"
 #include "worker/worker.h"
 
@@ -104,7 +105,7 @@ gso_refused(struct worker *w, struct peer *p, uint32_t size, int error)
 		p->gso_refused_min = (uint16_t)size;
 	if (++p->gso_refused >= GSO_REFUSALS_MAX && !p->gso_off) {
 		p->gso_off = true;
-		worker_offload_off(w, OFFLOAD_UDP_GSO, error, p->slot);
+		report_offload_off(OFFLOAD_UDP_GSO, error, p->slot);
 	}
 	return error;
 }

@@ -38,12 +38,4 @@ worker_may(const struct worker *w, enum offload o)
 	return (w->offloads & OFFLOAD_BIT(o)) != 0;
 }
 
-/*
- * The kernel refused an offload with this errno: stop using it and tell the
- * parent.  slot: the peer that it concerns, or -1 for all.
- */
-void worker_offload_off(struct worker *, enum offload, int error, int slot);
-/* The tun device is gone: tell the parent and end. */
-void worker_tun_gone(struct worker *) __attribute__((noreturn));
-
 #endif
