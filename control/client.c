@@ -12,8 +12,6 @@
 
 #include "common/log.h"
 #include "control/client.h"
-#include "control/dispatch.h"
-#include "control/events.h"
 #include "control/limits.h"
 #include "control/line.h"
 #include "ipc/jsonrpc.h"
@@ -49,6 +47,7 @@ struct client {
 static TAILQ_HEAD(client_list, client) clients = TAILQ_HEAD_INITIALIZER(
     clients);
 static struct event_base *clients_base;
+static const struct client_handlers *handlers;
 static struct event *clients_sweeper;
 static uint64_t clients_serial;
 static unsigned int clients_number;
@@ -72,7 +71,7 @@ client_free(struct client *c)
 		TAILQ_REMOVE(&clients, c, entry);
 		clients_number--;
 	}
-	events_unsubscribe(c->subscriber);
+	handlers->gone(c->subscriber);
 	if (c->readable != NULL)
 		event_free(c->readable);
 	if (c->writable != NULL)
@@ -143,7 +142,7 @@ client_process(struct client *c)
 		if (i == CLIENT_TURN)
 			return true;
 		if ((line = evbuffer_pullup(c->in, len)) != NULL)
-			dispatch_line(c, (const char *)line, (size_t)len);
+			handlers->line(c, (const char *)line, (size_t)len);
 		evbuffer_drain(c->in, (size_t)len + skip);
 		c->since = now();
 	}
@@ -238,7 +237,7 @@ client_turn(struct client *c)
 		return;
 	}
 	if (c->subscriber != NULL)
-		events_tell_overflow(c->subscriber);
+		handlers->read(c->subscriber);
 	/* room that this turn made is used in the next one */
 	more = more || (client_has_room(c) && client_has_line(c));
 	if (client_is_done(c) || client_has_left(c))
@@ -309,9 +308,10 @@ clients_sweep(int fd, short what, void *arg)
 }
 
 void
-clients_init(struct event_base *base)
+clients_init(struct event_base *base, const struct client_handlers *above)
 {
 	clients_base = base;
+	handlers = above;
 	clients_sweeper = evtimer_new(base, clients_sweep, NULL);
 	if (clients_sweeper == NULL)
 		fatalx("memory is short");

@@ -15,7 +15,15 @@ struct client;
 struct event_base;
 struct subscriber;
 
-void clients_init(struct event_base *);
+/* What is made of what clients do, above the connections. */
+struct client_handlers {
+	/* a line came, without its newline */
+	void (*line)(struct client *, const char *line, size_t len);
+	/* a subscriber has read something; it is gone, or is NULL */
+	void (*read)(struct subscriber *);
+	void (*gone)(struct subscriber *);
+};
+void clients_init(struct event_base *, const struct client_handlers *);
 /*
  * Takes over fd, which is non-blocking, of a user whom SO_PEERCRED named.
  * -1 if memory is short; fd is then the caller's.

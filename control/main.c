@@ -8,6 +8,9 @@
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "control/client.h"
+#include "control/dispatch.h"
+#include "control/events.h"
+#include "control/inbox.h"
 #include "control/limits.h"
 #include "control/listen.h"
 #include "control/parent.h"
@@ -19,6 +22,12 @@
  * the channel on descriptor 3, gets the listening sockets from it, and gives
  * up everything else before it takes the first connection.
  */
+
+static const struct client_handlers above = {
+    .line = dispatch_line,
+    .read = events_tell_overflow,
+    .gone = events_unsubscribe,
+};
 
 /* What would read a file or allocate much later, done while it may. */
 static struct event_base *
@@ -54,12 +63,12 @@ main(int argc, char *argv[])
 	if (listen_add(base, start.listen[0], false) == -1 ||
 	    listen_add(base, start.listen[1], true) == -1)
 		fatal("listening sockets");
-	clients_init(base);
+	clients_init(base, &above);
 	requests_init(base);
 	sandbox.uid = start.config.uid;
 	sandbox.gid = start.config.gid;
 	sandbox.strict = start.config.strict;
-	parent_serve(base);
+	parent_serve(base, inbox_take);
 	sandbox_enter(&sandbox, &ready.applied, &ready.missing);
 
 	parent_send(MSG_READY, 0, &ready, sizeof(ready));

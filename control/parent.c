@@ -7,12 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "control/events.h"
-#include "control/listen.h"
 #include "control/parent.h"
-#include "control/request.h"
-#include "control/state.h"
-#include "ipc/channel.h"
 #include "ipc/limits.h"
 
 static struct channel *channel;
@@ -89,86 +84,6 @@ parent_receive_start(struct parent_start *s)
 	}
 }
 
-static int
-parent_on_counters(struct imsg *m)
-{
-	int fd;
-
-	if (msg_take_fd(m, &fd) == -1)
-		return -1;
-	return state_take_counters(m->hdr.id, fd) ? 0 : -1;
-}
-
-static int
-parent_on_state(struct imsg *m)
-{
-	int fd;
-
-	if (msg_take_fd(m, &fd) == -1 || !state_take(fd))
-		return -1;
-	events_settled(state_sequence());
-	listen_start();
-	return 0;
-}
-
-static int
-parent_on_event(struct imsg *m)
-{
-	const char *text;
-
-	if (msg_read_event(m, &text) == -1 || !events_publish(text))
-		return -1;
-	return 0;
-}
-
-static int
-parent_on_reply(struct imsg *m)
-{
-	uint32_t status;
-	const char *text;
-
-	if (msg_read_reply(m, &status, &text) == -1)
-		return -1;
-	return request_on_reply(m->hdr.id, status, text);
-}
-
-static int
-parent_on_log_level(struct imsg *m)
-{
-	struct msg_log_level l;
-
-	if (msg_read_log_level(m, &l) == -1)
-		return -1;
-	log_set_level((enum log_level)l.level);
-	return 0;
-}
-
-static const struct {
-	uint32_t type;
-	int (*handler)(struct imsg *);
-} parent_messages[] = {
-    {MSG_CONTROL_COUNTERS, parent_on_counters},
-    {MSG_CONTROL_STATE, parent_on_state},
-    {MSG_CONTROL_EVENT, parent_on_event},
-    {MSG_CONTROL_REPLY, parent_on_reply},
-    {MSG_CONTROL_LOG_LEVEL, parent_on_log_level},
-};
-
-/* The parent is trusted, so nonsense means that one of us is broken. */
-static void
-parent_on_message(struct imsg *m, void *arg)
-{
-	size_t i, n = sizeof(parent_messages) / sizeof(parent_messages[0]);
-
-	(void)arg;
-	for (i = 0; i < n; i++)
-		if (parent_messages[i].type == m->hdr.type)
-			break;
-	if (i == n || parent_messages[i].handler(m) == -1)
-		fatalx("the parent sent a bad message: %s",
-		    msg_type_name(m->hdr.type));
-}
-
 static void
 parent_on_close(const char *why, void *arg)
 {
@@ -178,10 +93,10 @@ parent_on_close(const char *why, void *arg)
 }
 
 void
-parent_serve(struct event_base *base)
+parent_serve(struct event_base *base, channel_on_message *on_message)
 {
-	channel = channel_new(base, PARENT_FD, imsg_recv, parent_on_message,
-	    parent_on_close, NULL);
+	channel = channel_new(
+	    base, PARENT_FD, imsg_recv, on_message, parent_on_close, NULL);
 	if (channel == NULL)
 		fatal("channel to the parent");
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ipc/channel.h"
 #include "ipc/msg.h"
 
 /* The channel to the parent, which is descriptor 3. */
@@ -23,8 +24,8 @@ struct parent_start {
 };
 void parent_receive_start(struct parent_start *);
 
-/* From now on messages are handled by the loop, and sent. */
-void parent_serve(struct event_base *);
+/* From now on the loop hands on what comes, and messages are sent. */
+void parent_serve(struct event_base *, channel_on_message *);
 void parent_send(uint32_t type, uint32_t id, const void *, size_t len);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "common/log.h"
 #include "ipc/msg.h"
+#include "privsep/conf_build.h"
+#include "privsep/conf_check.h"
 #include "privsep/conf_scope.h"
 #include "privsep/conf_value.h"
 #include "privsep/link.h"
@@ -24,44 +26,6 @@ struct conf_build {
 	struct build_interface *interface; /* the open block, or NULL */
 	struct build_peer *peer;
 };
-
-static const char *const setting_names[SETTING_COUNT] = {
-    [SETTING_USER] = "user",
-    [SETTING_CONTROL_USER] = "control-user",
-    [SETTING_CONTROL] = "control",
-    [SETTING_CONTROL_READ_ONLY] = "control read-only",
-    [SETTING_SANDBOX] = "sandbox",
-    [SETTING_DEVICE] = "device",
-    [SETTING_MTU] = "mtu",
-    [SETTING_ADDRESS] = "address",
-    [SETTING_TXQUEUELEN] = "txqueuelen",
-    [SETTING_GSO_MAX_SEGS] = "gso-max-segs",
-    [SETTING_QUEUES] = "queues",
-    [SETTING_MAX_PEERS] = "max-peers",
-    [SETTING_VNET_HEADER] = "vnet-header",
-    [SETTING_OFFLOAD] = "offload",
-    [SETTING_ROUTES] = "routes",
-    [SETTING_SOCKET_BUFFER] = "socket-buffer",
-    [SETTING_SCHED_POLICY] = "sched-policy",
-    [SETTING_CPUS] = "cpus",
-    [SETTING_LISTEN4] = "listen on an IPv4 address",
-    [SETTING_LISTEN6] = "listen on an IPv6 address",
-    [SETTING_MARK] = "mark",
-    [SETTING_BIND_DEVICE] = "bind-device",
-    [SETTING_ENDPOINT] = "endpoint",
-};
-
-const char *
-setting_name(enum conf_setting setting)
-{
-	return setting_names[setting];
-}
-
-bool
-scope_has(const struct scope *scope, enum conf_setting setting)
-{
-	return scope->set[setting].file != NULL;
-}
 
 static void *
 build_alloc(size_t size)

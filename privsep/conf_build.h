@@ -5,38 +5,13 @@
 #include <stdint.h>
 
 #include "privsep/conf_error.h"
+#include "privsep/conf_setting.h"
 
 /*
  * Makes a struct conf out of statements, in the order in which they stand.
  * Each call reports its own errors and leaves the default in place, so that
  * the rest of the file is checked too.
  */
-enum conf_setting {
-	SETTING_USER,
-	SETTING_CONTROL_USER,
-	SETTING_CONTROL,
-	SETTING_CONTROL_READ_ONLY,
-	SETTING_SANDBOX,
-	SETTING_DEVICE,
-	SETTING_MTU,
-	SETTING_ADDRESS,
-	SETTING_TXQUEUELEN,
-	SETTING_GSO_MAX_SEGS,
-	SETTING_QUEUES,
-	SETTING_MAX_PEERS,
-	SETTING_VNET_HEADER,
-	SETTING_OFFLOAD,
-	SETTING_ROUTES,
-	SETTING_SOCKET_BUFFER,
-	SETTING_SCHED_POLICY,
-	SETTING_CPUS,
-	SETTING_LISTEN4,
-	SETTING_LISTEN6,
-	SETTING_MARK, /* of an interface or a peer */
-	SETTING_BIND_DEVICE,
-	SETTING_ENDPOINT,
-	SETTING_COUNT
-};
 
 struct conf_build;
 

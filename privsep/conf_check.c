@@ -1,8 +1,9 @@
+#include "privsep/conf_check.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/msg.h"
-#include "privsep/conf_scope.h"
 
 /* Links are set up through netlink, which an unmonitored one does not have. */
 static void

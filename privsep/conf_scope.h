@@ -1,7 +1,12 @@
 #ifndef PRIVSEP_CONF_SCOPE_H
 #define PRIVSEP_CONF_SCOPE_H
 
-#include "privsep/conf_build.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "privsep/conf_error.h"
+#include "privsep/conf_setting.h"
 
 /*
  * What conf_build.c notes while it builds and conf_check.c looks at when a
@@ -38,14 +43,10 @@ struct build_allowed {
 	struct conf_where where;
 };
 
-const char *setting_name(enum conf_setting);
-bool scope_has(const struct scope *, enum conf_setting);
-
-/* What can be said only when the block is complete. */
-void check_interface(struct conf_errors *, const struct build_interfaces *,
-    struct build_interface *);
-void check_peer(struct conf_errors *, struct build_peer *);
-void check_global(struct conf_errors *, const struct conf *,
-    const struct scope *, struct conf_where end);
+static inline bool
+scope_has(const struct scope *scope, enum conf_setting setting)
+{
+	return scope->set[setting].file != NULL;
+}
 
 #endif

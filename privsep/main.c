@@ -34,7 +34,6 @@
 #include "privsep/steering.h"
 
 #define MACROS_MAX 64
-#define FALLS_AT_START 3 /* of one child, before all ran once */
 #define EMPTY_ROOT TUND_RUNTIMEDIR "/empty"
 
 struct options {
@@ -289,38 +288,6 @@ watch_signals(struct daemon *d)
 	hold_signals(SIG_UNBLOCK);
 }
 
-void
-daemon_child_ended(struct daemon *d, const struct proc *p, const char *why)
-{
-	if (d->proven || d->stopping || p->restarts + 1 < FALLS_AT_START)
-		return;
-	log_warnx("%s cannot be started: %s; what it said before tells "
-		  "why",
-	    process_name(p->kind), why);
-	d->failed = d->stopping = true;
-	event_base_loopbreak(d->base);
-}
-
-/* One whose device is gone waits for that, not for its workers. */
-static bool
-all_running(const struct daemon *d)
-{
-	const struct iface *ifc;
-	size_t i;
-
-	if (d->control->state != PROC_RUNNING)
-		return false;
-	TAILQ_FOREACH (ifc, &d->ifaces, entry) {
-		if (ifc->gone)
-			continue;
-		for (i = 0; i < ifc->queue_count; i++)
-			if (ifc->queue[i].proc == NULL ||
-			    ifc->queue[i].proc->state != PROC_RUNNING)
-				return false;
-	}
-	return true;
-}
-
 /*
  * Workers get a real-time priority by RLIMIT_RTPRIO.  Root in a container may
  * be unable to raise it: then, if any interface asks, by CAP_SYS_NICE.
@@ -361,7 +328,7 @@ run(struct daemon *d)
 			fatalx("no memory for a worker");
 	log_info("tund %s runs with %s", PACKAGE_VERSION, d->conf_path);
 	while (!d->stopping) {
-		d->proven = d->proven || all_running(d);
+		daemon_prove(d);
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty)
 			control_send_state(d);

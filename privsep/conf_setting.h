@@ -1,0 +1,35 @@
+#ifndef PRIVSEP_CONF_SETTING_H
+#define PRIVSEP_CONF_SETTING_H
+
+/* What a statement sets, of those that may stand only once in their block. */
+enum conf_setting {
+	SETTING_USER,
+	SETTING_CONTROL_USER,
+	SETTING_CONTROL,
+	SETTING_CONTROL_READ_ONLY,
+	SETTING_SANDBOX,
+	SETTING_DEVICE,
+	SETTING_MTU,
+	SETTING_ADDRESS,
+	SETTING_TXQUEUELEN,
+	SETTING_GSO_MAX_SEGS,
+	SETTING_QUEUES,
+	SETTING_MAX_PEERS,
+	SETTING_VNET_HEADER,
+	SETTING_OFFLOAD,
+	SETTING_ROUTES,
+	SETTING_SOCKET_BUFFER,
+	SETTING_SCHED_POLICY,
+	SETTING_CPUS,
+	SETTING_LISTEN4,
+	SETTING_LISTEN6,
+	SETTING_MARK, /* of an interface or a peer */
+	SETTING_BIND_DEVICE,
+	SETTING_ENDPOINT,
+	SETTING_COUNT
+};
+
+/* As it is written in the file. */
+const char *setting_name(enum conf_setting);
+
+#endif
