@@ -1,9 +1,10 @@
+#include "control/admin.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
-#include "control/dispatch.h"
-#include "control/methods.h"
+#include "control/call.h"
 #include "control/request.h"
 #include "control/state.h"
 #include "ipc/msg.h"

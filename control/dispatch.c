@@ -1,28 +1,10 @@
-#include <string.h>
-
-#include "control/client.h"
 #include "control/dispatch.h"
 
-static const struct {
-	json_type type;
-	const char *name;
-} type_names[] = {
-    {JSON_TRUE, "boolean"},
-    {JSON_INTEGER, "integer"},
-    {JSON_STRING, "string"},
-    {JSON_OBJECT, "object"},
-};
+#include <string.h>
 
-const char *
-param_type_name(const struct param *p)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
-		if (type_names[i].type == p->type)
-			return type_names[i].name;
-	return "null";
-}
+#include "control/call.h"
+#include "control/client.h"
+#include "control/methods.h"
 
 static const struct method *
 method_find(const char *name)
@@ -146,27 +128,4 @@ dispatch_line(struct client *c, const char *line, size_t len)
 		client_send(c, jsonrpc_error(r.id, &error));
 	/* else a notification with bad parameters: never answered */
 	jsonrpc_request_clear(&r);
-}
-
-void
-call_answer(const struct call *call, json_t *result)
-{
-	struct jsonrpc_error error;
-
-	if (result == NULL) {
-		jsonrpc_fail(&error, JSONRPC_INTERNAL, "try again",
-		    "no answer could be made: memory is short");
-		call_fail(call, &error);
-	} else if (call->id == NULL) {
-		json_decref(result);
-	} else {
-		client_send(call->client, jsonrpc_result(call->id, result));
-	}
-}
-
-void
-call_fail(const struct call *call, const struct jsonrpc_error *error)
-{
-	if (call->id != NULL)
-		client_send(call->client, jsonrpc_error(call->id, error));
 }

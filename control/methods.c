@@ -1,8 +1,11 @@
 #include "config.h"
 
-#include "control/client.h"
-#include "control/dispatch.h"
 #include "control/methods.h"
+
+#include "control/admin.h"
+#include "control/call.h"
+#include "control/client.h"
+#include "control/show.h"
 
 /* Changes of the protocol that an old client would notice count up. */
 #define PROTOCOL 1
@@ -11,6 +14,9 @@
 	{                                                               \
 		"interface", JSON_STRING, false, "this interface alone" \
 	}
+
+static void method_version(const struct call *);
+static void method_methods(const struct call *);
 
 const struct method methods[] = {
     {"version", false, "the version of tund and of the protocol",
@@ -46,7 +52,28 @@ const struct method methods[] = {
     {0},
 };
 
-void
+static const struct {
+	json_type type;
+	const char *name;
+} type_names[] = {
+    {JSON_TRUE, "boolean"},
+    {JSON_INTEGER, "integer"},
+    {JSON_STRING, "string"},
+    {JSON_OBJECT, "object"},
+};
+
+const char *
+param_type_name(const struct param *p)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
+		if (type_names[i].type == p->type)
+			return type_names[i].name;
+	return "null";
+}
+
+static void
 method_version(const struct call *call)
 {
 	call_answer(call, json_pack("{s:s, s:i}", "version", PACKAGE_VERSION,
@@ -67,7 +94,7 @@ describe_params(const struct method *m)
 	return list;
 }
 
-void
+static void
 method_methods(const struct call *call)
 {
 	const struct method *m;

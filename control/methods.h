@@ -1,24 +1,29 @@
 #ifndef CONTROL_METHODS_H
 #define CONTROL_METHODS_H
 
-/* The handlers, one per method; control/methods.c has the table. */
+#include <jansson.h>
+#include <stdbool.h>
+
 struct call;
 
-void method_version(const struct call *);
-void method_methods(const struct call *);
+#define METHOD_PARAMS 4
 
-/* control/show.c: from the state and the counters pages */
-void method_status(const struct call *);
-void method_interfaces(const struct call *);
-void method_peers(const struct call *);
-void method_stats(const struct call *);
-void method_offload(const struct call *);
-void method_sandbox(const struct call *);
-void method_subscribe(const struct call *);
+struct param {
+	const char *name; /* NULL ends the list */
+	json_type type;	  /* JSON_TRUE for a boolean */
+	bool required;
+	const char *help;
+};
 
-/* control/admin.c: carried out by the parent */
-void method_reload(const struct call *);
-void method_set(const struct call *);
-void method_log(const struct call *);
+struct method {
+	const char *name;
+	bool admin;
+	const char *help;
+	void (*handler)(const struct call *);
+	struct param params[METHOD_PARAMS + 1];
+};
+/* All of them, ended by a row without a name. */
+extern const struct method methods[];
+const char *param_type_name(const struct param *);
 
 #endif

@@ -3,8 +3,8 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "control/call.h"
 #include "control/client.h"
-#include "control/dispatch.h"
 #include "control/limits.h"
 #include "control/parent.h"
 #include "control/request.h"

@@ -1,9 +1,10 @@
+#include "control/show.h"
+
 #include <string.h>
 #include <time.h>
 
-#include "control/dispatch.h"
+#include "control/call.h"
 #include "control/events.h"
-#include "control/methods.h"
 #include "control/state.h"
 #include "ipc/limits.h"
 #include "ipc/msg.h"

@@ -43,7 +43,4 @@ struct verb {
 	enum ctl_exit (*run)(const struct ctl *);
 };
 
-/* One line on standard error. */
-void complain(const char *, ...) __attribute__((format(printf, 1, 2)));
-
 #endif

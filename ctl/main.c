@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,20 +60,6 @@ static const struct verb verbs[] = {
 	NULL, show_methods, NULL},
     {0},
 };
-
-void
-complain(const char *fmt, ...)
-{
-	char *text = NULL, *safe = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) != -1 && (safe = text_safe(text)) != NULL)
-		fprintf(stderr, "tundctl: %s\n", safe);
-	va_end(ap);
-	free(text);
-	free(safe);
-}
 
 static void __attribute__((noreturn)) usage(void)
 {

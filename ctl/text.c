@@ -98,6 +98,20 @@ say(const char *fmt, ...)
 }
 
 /* JSON escapes all but DEL and what is not ASCII; so here it is ASCII. */
+void
+complain(const char *fmt, ...)
+{
+	char *text = NULL, *safe = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) != -1 && (safe = text_safe(text)) != NULL)
+		fprintf(stderr, "tundctl: %s\n", safe);
+	va_end(ap);
+	free(text);
+	free(safe);
+}
+
 int
 say_json(const json_t *json)
 {

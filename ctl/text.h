@@ -20,6 +20,8 @@ size_t text_width(const char *);
 
 /* One safe line, with its newline, on standard output. */
 void say(const char *, ...) __attribute__((format(printf, 1, 2)));
+/* The same on standard error, behind the program's name. */
+void complain(const char *, ...) __attribute__((format(printf, 1, 2)));
 /* The JSON on one line; -1 if it cannot be written. */
 int say_json(const json_t *);
 

@@ -1,19 +1,9 @@
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
-#include <errno.h>
 #include <jansson.h>
-#include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/log.h"
-#include "ipc/counters.h"
-#include "ipc/fdpass.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -21,171 +11,17 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/link.h"
-#include "privsep/privilege.h"
 #include "privsep/proc.h"
+#include "privsep/publish.h"
 #include "privsep/reload.h"
 #include "privsep/state.h"
 #include "privsep/workers.h"
 
-#define CONTROL_BACKLOG 16
 #define RELOADS_MS 500 /* in a second */
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
 
-/*
- * A socket that still answers belongs to a daemon that still runs; so does one
- * whose queue is full (EAGAIN), where a blocking connect would wait.
- */
-static bool
-socket_is_alive(const struct sockaddr_un *sun)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive = fd != -1 && (connect(fd, (const struct sockaddr *)sun,
-				      sizeof(*sun)) == 0 ||
-				     errno == EAGAIN);
-
-	if (fd != -1)
-		close(fd);
-	return alive;
-}
-
-/* What a dead daemon left, or nothing; a file of others is not ours to take. */
-static int
-remove_stale(const char *path)
-{
-	struct stat st;
-
-	if (lstat(path, &st) == -1)
-		return errno == ENOENT ? 0 : -1;
-	if (!S_ISSOCK(st.st_mode)) {
-		errno = EEXIST;
-		return -1;
-	}
-	return unlink(path);
-}
-
-static int
-make_directory(const char *path)
-{
-	char copy[CONF_PATH_MAX];
-
-	strlcpy(copy, path, sizeof(copy));
-	if (mkdir(dirname(copy), 0755) == -1 && errno != EEXIST) {
-		log_warn("the directory of %s cannot be made", path);
-		return -1;
-	}
-	return 0;
-}
-
-/* 0660, root and the control group: SO_PEERCRED tells root from others. */
-static int
-listen_on(const char *path, gid_t gid)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	mode_t old;
-	int fd, r;
-
-	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
-	if (make_directory(path) == -1)
-		return -1;
-	if (socket_is_alive(&sun)) {
-		log_warnx("%s answers: another tund runs; stop it, or choose "
-			  "another \"control\" path",
-		    path);
-		return -1;
-	}
-	if (remove_stale(path) == -1) {
-		log_warn("%s is in the way", path);
-		return -1;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1) {
-		log_warnx("control socket: %s%s", strerror(errno),
-		    errno == EMFILE ? OPEN_FILES_REMEDY : "");
-		return -1;
-	}
-	fdpass_refuse(fd);
-	old = umask(0117);
-	r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
-	umask(old);
-	if (r == -1 || chown(path, 0, gid) == -1 ||
-	    listen(fd, CONTROL_BACKLOG) == -1) {
-		log_warn("control socket %s", path);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-int
-control_listen(struct daemon *d)
-{
-	d->listen_fd = listen_on(d->conf->control_path, d->control_gid);
-	if (d->listen_fd == -1)
-		return -1;
-	d->rlisten_fd = listen_on(d->conf->control_rpath, d->control_gid);
-	return d->rlisten_fd == -1 ? -1 : 0;
-}
-
 static void
-send_counters(struct daemon *d)
-{
-	struct iface *ifc;
-	size_t i;
-	int fd;
-
-	TAILQ_FOREACH (ifc, &d->ifaces, entry)
-		for (i = 0; i < ifc->queue_count; i++) {
-			fd =
-			    counters_reopen_readonly(ifc->queue[i].counters_fd);
-			if (fd == -1) {
-				log_warn("counters of %s", iface_name(ifc));
-				continue;
-			}
-			proc_send(d->control, MSG_CONTROL_COUNTERS,
-			    ifc->id << 16 | (uint32_t)i, NULL, 0, fd);
-			close(fd);
-		}
-}
-
-/* The state goes before the pages: a page must belong to an interface. */
-void
-control_send_state(struct daemon *d)
-{
-	int fd;
-
-	d->state_dirty = false;
-	if (d->control == NULL)
-		return;
-	/* each is a descriptor and its memory: they must not pile up */
-	if (proc_is_behind(d->control)) {
-		d->state_dirty = true;
-		return;
-	}
-	if ((fd = state_memfd(d)) == -1) {
-		log_warn("the state cannot be published");
-		d->state_dirty = true; /* tried again in the next turn */
-		return;
-	}
-	proc_send(d->control, MSG_CONTROL_STATE, 0, NULL, 0, fd);
-	close(fd);
-	send_counters(d);
-}
-
-void
-control_send_event(struct daemon *d, const char *json)
-{
-	size_t len = strlen(json);
-
-	if (len > LIMIT_EVENT) {
-		log_warnx("event %lu is too long to be told", d->seq);
-		return;
-	}
-	proc_send(
-	    d->control, MSG_CONTROL_EVENT, (uint32_t)d->seq, json, len, -1);
-}
-
-void
-control_send_log_level(struct daemon *d)
+send_log_level(struct daemon *d)
 {
 	struct msg_log_level l = {.level = d->log_level[PROCESS_CONTROL]};
 
@@ -205,7 +41,7 @@ control_on_setup(struct proc *p, void *arg)
 	proc_send(p, MSG_CONTROL_LISTEN, 1, NULL, 0, d->listen_fd);
 	proc_send(p, MSG_CONTROL_LISTEN, 0, NULL, 0, d->rlisten_fd);
 	proc_send(p, MSG_CONTROL_START, 0, NULL, 0, -1);
-	control_send_state(d);
+	publish_state(d);
 }
 
 static void
@@ -256,7 +92,7 @@ control_reply(
 	/* who hears that it is done and looks, sees it */
 	link_monitor_catch_up(d->links);
 	if (d->state_dirty)
-		control_send_state(d);
+		publish_state(d);
 	proc_send(
 	    d->control, MSG_CONTROL_REPLY, id, buf, sizeof(head) + len, -1);
 	free(buf);
@@ -357,7 +193,7 @@ control_on_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 	if (r->what == PROCESS_PARENT)
 		log_set_level(r->value);
 	else if (r->what == PROCESS_CONTROL)
-		control_send_log_level(d);
+		send_log_level(d);
 	else
 		TAILQ_FOREACH (ifc, &d->ifaces, entry)
 			workers_send_log_level(ifc);
@@ -425,8 +261,4 @@ control_stop(struct daemon *d)
 {
 	proc_free(d->control);
 	d->control = NULL;
-	if (d->listen_fd != -1 && unlink(d->conf->control_path) == -1)
-		log_warn("%s", d->conf->control_path);
-	if (d->rlisten_fd != -1 && unlink(d->conf->control_rpath) == -1)
-		log_warn("%s", d->conf->control_rpath);
 }

@@ -4,9 +4,9 @@
 #include <time.h>
 
 #include "common/log.h"
-#include "privsep/control.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
+#include "privsep/publish.h"
 #include "privsep/state.h"
 
 const char *
@@ -50,7 +50,7 @@ events_publish(
 	}
 	d->seq++;
 	log_debug("event %s", text);
-	control_send_event(d, text);
+	publish_event(d, text);
 	free(text);
 	json_decref(o);
 }

@@ -25,9 +25,11 @@
 #include "privsep/iface.h"
 #include "privsep/lifecycle.h"
 #include "privsep/links.h"
+#include "privsep/listen.h"
 #include "privsep/netlink.h"
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
+#include "privsep/publish.h"
 #include "privsep/reload.h"
 #include "privsep/seccomp.h"
 #include "privsep/state.h"
@@ -331,7 +333,7 @@ run(struct daemon *d)
 		daemon_prove(d);
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty)
-			control_send_state(d);
+			publish_state(d);
 		if (event_base_loop(d->base, EVLOOP_ONCE) == -1)
 			fatalx("the event loop failed");
 	}
@@ -344,6 +346,7 @@ end(struct daemon *d)
 	struct iface *ifc;
 
 	control_stop(d);
+	listen_remove(d);
 	while ((ifc = TAILQ_FIRST(&d->ifaces)) != NULL) {
 		TAILQ_REMOVE(&d->ifaces, ifc, entry);
 		lifecycle_stop(ifc);
@@ -441,7 +444,7 @@ main(int argc, char **argv)
 	steering_load();
 	if ((d.netlink = netlink_open()) == NULL)
 		fatal("rtnetlink");
-	if (control_listen(&d) == -1 || open_interfaces(&d) == -1) {
+	if (listen_make(&d) == -1 || open_interfaces(&d) == -1) {
 		end(&d);
 		return 1;
 	}

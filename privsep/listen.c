@@ -1,0 +1,120 @@
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <libgen.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "ipc/fdpass.h"
+#include "privsep/daemon.h"
+#include "privsep/listen.h"
+#include "privsep/privilege.h"
+
+#define CONTROL_BACKLOG 16
+
+/*
+ * A socket that still answers belongs to a daemon that still runs; so does one
+ * whose queue is full (EAGAIN), where a blocking connect would wait.
+ */
+static bool
+socket_is_alive(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive = fd != -1 && (connect(fd, (const struct sockaddr *)sun,
+				      sizeof(*sun)) == 0 ||
+				     errno == EAGAIN);
+
+	if (fd != -1)
+		close(fd);
+	return alive;
+}
+
+/* What a dead daemon left, or nothing; a file of others is not ours to take. */
+static int
+remove_stale(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = EEXIST;
+		return -1;
+	}
+	return unlink(path);
+}
+
+static int
+make_directory(const char *path)
+{
+	char copy[CONF_PATH_MAX];
+
+	strlcpy(copy, path, sizeof(copy));
+	if (mkdir(dirname(copy), 0755) == -1 && errno != EEXIST) {
+		log_warn("the directory of %s cannot be made", path);
+		return -1;
+	}
+	return 0;
+}
+
+/* 0660, root and the control group: SO_PEERCRED tells root from others. */
+static int
+listen_on(const char *path, gid_t gid)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	mode_t old;
+	int fd, r;
+
+	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	if (make_directory(path) == -1)
+		return -1;
+	if (socket_is_alive(&sun)) {
+		log_warnx("%s answers: another tund runs; stop it, or choose "
+			  "another \"control\" path",
+		    path);
+		return -1;
+	}
+	if (remove_stale(path) == -1) {
+		log_warn("%s is in the way", path);
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1) {
+		log_warnx("control socket: %s%s", strerror(errno),
+		    errno == EMFILE ? OPEN_FILES_REMEDY : "");
+		return -1;
+	}
+	fdpass_refuse(fd);
+	old = umask(0117);
+	r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+	umask(old);
+	if (r == -1 || chown(path, 0, gid) == -1 ||
+	    listen(fd, CONTROL_BACKLOG) == -1) {
+		log_warn("control socket %s", path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+listen_make(struct daemon *d)
+{
+	d->listen_fd = listen_on(d->conf->control_path, d->control_gid);
+	if (d->listen_fd == -1)
+		return -1;
+	d->rlisten_fd = listen_on(d->conf->control_rpath, d->control_gid);
+	return d->rlisten_fd == -1 ? -1 : 0;
+}
+
+void
+listen_remove(const struct daemon *d)
+{
+	if (d->listen_fd != -1 && unlink(d->conf->control_path) == -1)
+		log_warn("%s", d->conf->control_path);
+	if (d->rlisten_fd != -1 && unlink(d->conf->control_rpath) == -1)
+		log_warn("%s", d->conf->control_rpath);
+}

@@ -1,0 +1,69 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "ipc/counters.h"
+#include "ipc/limits.h"
+#include "privsep/daemon.h"
+#include "privsep/iface.h"
+#include "privsep/proc.h"
+#include "privsep/publish.h"
+#include "privsep/state.h"
+
+static void
+send_counters(struct daemon *d)
+{
+	struct iface *ifc;
+	size_t i;
+	int fd;
+
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		for (i = 0; i < ifc->queue_count; i++) {
+			fd =
+			    counters_reopen_readonly(ifc->queue[i].counters_fd);
+			if (fd == -1) {
+				log_warn("counters of %s", iface_name(ifc));
+				continue;
+			}
+			proc_send(d->control, MSG_CONTROL_COUNTERS,
+			    ifc->id << 16 | (uint32_t)i, NULL, 0, fd);
+			close(fd);
+		}
+}
+
+/* The state goes before the pages: a page must belong to an interface. */
+void
+publish_state(struct daemon *d)
+{
+	int fd;
+
+	d->state_dirty = false;
+	if (d->control == NULL)
+		return;
+	/* each is a descriptor and its memory: they must not pile up */
+	if (proc_is_behind(d->control)) {
+		d->state_dirty = true;
+		return;
+	}
+	if ((fd = state_memfd(d)) == -1) {
+		log_warn("the state cannot be published");
+		d->state_dirty = true; /* tried again in the next turn */
+		return;
+	}
+	proc_send(d->control, MSG_CONTROL_STATE, 0, NULL, 0, fd);
+	close(fd);
+	send_counters(d);
+}
+
+void
+publish_event(struct daemon *d, const char *json)
+{
+	size_t len = strlen(json);
+
+	if (len > LIMIT_EVENT) {
+		log_warnx("event %lu is too long to be told", d->seq);
+		return;
+	}
+	proc_send(
+	    d->control, MSG_CONTROL_EVENT, (uint32_t)d->seq, json, len, -1);
+}
