@@ -102,7 +102,7 @@ quantiles(double *v, size_t n)
 }
 
 void
-harness_measure(const struct work *w, size_t rounds, struct result *r)
+harness_measure(const struct measurement *w, size_t rounds, struct result *r)
 {
 	double *time = calloc(3 * rounds, sizeof(*time));
 	double *copy, *ratio;
@@ -150,7 +150,7 @@ json_quantiles(FILE *json, const char *name, const struct quantiles *q)
 }
 
 static void
-json_result(FILE *json, const struct work *w, const struct result *r)
+json_result(FILE *json, const struct measurement *w, const struct result *r)
 {
 	fprintf(json, "%s    {\"name\": \"%s\", \"bytes\": %zu",
 	    printed == 0 ? "" : ",\n", w->name, w->bytes);
@@ -166,7 +166,7 @@ json_result(FILE *json, const struct work *w, const struct result *r)
 }
 
 void
-harness_print(FILE *json, const struct work *w, const struct result *r)
+harness_print(FILE *json, const struct measurement *w, const struct result *r)
 {
 	bool pass = r->ratio.median <= w->goal;
 

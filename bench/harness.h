@@ -10,7 +10,7 @@
  * within a round, so that whatever disturbs the machine disturbs both; a round
  * gives one ratio, and what is printed is the median of all rounds.
  */
-struct work {
+struct measurement {
 	const char *name;
 	/* Does the work reps times. */
 	void (*run)(void *arg, size_t reps);
@@ -32,11 +32,13 @@ struct result {
 
 /* Pins the process to a CPU; -1: to the last one that it may use. */
 int harness_pin(int cpu);
-void harness_measure(const struct work *, size_t rounds, struct result *);
+void harness_measure(
+    const struct measurement *, size_t rounds, struct result *);
 
 /* The table for eyes, and the JSON beside it (may be NULL). */
 void harness_begin(FILE *json);
-void harness_print(FILE *json, const struct work *, const struct result *);
+void harness_print(
+    FILE *json, const struct measurement *, const struct result *);
 /* Goals missed. */
 size_t harness_end(FILE *json);
 

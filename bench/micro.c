@@ -28,7 +28,7 @@ static const char *only;
 static FILE *json;
 
 static void
-measure(const struct work *w)
+measure(const struct measurement *w)
 {
 	struct result r;
 
@@ -76,7 +76,7 @@ bench_csum(void)
 			snprintf(name, sizeof(name), "checksum %zu B, %s%s",
 			    lens[i], impls[k].name,
 			    k == n - 1 ? " (in use)" : "");
-			measure(&(struct work){.name = name,
+			measure(&(struct measurement){.name = name,
 			    .run = csum_run,
 			    .arg = &arg,
 			    .bytes = lens[i],
@@ -136,7 +136,7 @@ bench_split(uint8_t version, uint8_t proto)
 	arg.len = packet_build(&s, arg.data);
 	snprintf(name, sizeof(name), "split %sv%d, 64 KiB into %zu x %d B",
 	    proto == IPPROTO_TCP ? "TCP" : "UDP", version, segs, PAYLOAD);
-	measure(&(struct work){.name = name,
+	measure(&(struct measurement){.name = name,
 	    .run = split_run,
 	    .arg = &arg,
 	    .bytes = arg.len,
@@ -215,7 +215,7 @@ bench_coalesce(uint8_t version, uint8_t proto, size_t flows, bool runs)
 	snprintf(name, sizeof(name), "coalesce %sv%d, %d x %d B, %zu flow%s%s",
 	    proto == IPPROTO_TCP ? "TCP" : "UDP", version, BURST, PAYLOAD,
 	    flows, flows == 1 ? "" : "s", runs ? " in runs" : "");
-	measure(&(struct work){.name = name,
+	measure(&(struct measurement){.name = name,
 	    .run = burst_run,
 	    .arg = &arg,
 	    .bytes = (size_t)BURST * PAYLOAD,
@@ -290,7 +290,7 @@ bench_lookup(unsigned int version, size_t count)
 	    .version = version,
 	    .mask = ADDRESSES - 1};
 	const struct prefix *p;
-	struct work w = {.run = lookup_run, .arg = &arg};
+	struct measurement w = {.run = lookup_run, .arg = &arg};
 	char name[64];
 	size_t i, bit;
 
