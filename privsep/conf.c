@@ -1,3 +1,5 @@
+#include <sys/param.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,43 +92,51 @@ conf_cpus_equal(const struct conf_interface *a, const struct conf_interface *b)
 	       memcmp(a->cpus, b->cpus, a->cpu_count * sizeof(a->cpus[0])) == 0;
 }
 
-void
-conf_interface_differences(const struct conf_interface *a,
+enum conf_change
+conf_interface_compare(const struct conf_interface *a,
     const struct conf_interface *b, char names[CONF_NAMES_MAX])
 {
 	const struct {
 		const char *name;
+		enum conf_change change;
 		bool same;
 	} settings[] = {
-	    {"device", a->device == b->device && a->fd == b->fd &&
-			   a->monitored == b->monitored},
-	    {"vnet-header", a->vnet_hdr == b->vnet_hdr},
-	    {"queues", a->queues == b->queues},
-	    {"sched-policy", a->sched_policy == b->sched_policy},
-	    {"cpus", conf_cpus_equal(a, b)},
-	    {"offload", a->offloads == b->offloads},
-	    {"mtu", a->mtu == b->mtu},
-	    {"address", prefixes_equal(&a->addresses, &b->addresses)},
-	    {"routes", a->routes == b->routes},
-	    {"txqueuelen", a->txqueuelen == b->txqueuelen},
-	    {"gso-max-segs", a->gso_max_segs == b->gso_max_segs},
-	    {"listen", endpoint_equal(&a->listen4, &b->listen4) &&
-			   endpoint_equal(&a->listen6, &b->listen6)},
-	    {"socket-buffer", a->socket_buffer == b->socket_buffer},
-	    {"max-peers", a->max_peers == b->max_peers},
-	    {"mark", a->mark == b->mark},
-	    {"bind-device", strcmp(a->bind_device, b->bind_device) == 0},
+	    {"device", CONF_ANEW,
+		a->device == b->device && a->fd == b->fd &&
+		    a->monitored == b->monitored},
+	    {"vnet-header", CONF_ANEW, a->vnet_hdr == b->vnet_hdr},
+	    {"queues", CONF_ANEW, a->queues == b->queues},
+	    {"sched-policy", CONF_IN_PLACE, a->sched_policy == b->sched_policy},
+	    {"cpus", CONF_IN_PLACE, conf_cpus_equal(a, b)},
+	    {"offload", CONF_IN_PLACE, a->offloads == b->offloads},
+	    {"mtu", CONF_IN_PLACE, a->mtu == b->mtu},
+	    {"address", CONF_IN_PLACE,
+		prefixes_equal(&a->addresses, &b->addresses)},
+	    {"routes", CONF_IN_PLACE, a->routes == b->routes},
+	    {"txqueuelen", CONF_IN_PLACE, a->txqueuelen == b->txqueuelen},
+	    {"gso-max-segs", CONF_IN_PLACE, a->gso_max_segs == b->gso_max_segs},
+	    {"listen", CONF_ANEW,
+		endpoint_equal(&a->listen4, &b->listen4) &&
+		    endpoint_equal(&a->listen6, &b->listen6)},
+	    {"socket-buffer", CONF_ANEW, a->socket_buffer == b->socket_buffer},
+	    {"max-peers", CONF_ANEW, a->max_peers == b->max_peers},
+	    {"mark", CONF_IN_PLACE, a->mark == b->mark},
+	    {"bind-device", CONF_IN_PLACE,
+		strcmp(a->bind_device, b->bind_device) == 0},
 	};
+	enum conf_change change = CONF_SAME;
 	size_t n;
 
 	names[0] = '\0';
 	for (n = 0; n < sizeof(settings) / sizeof(settings[0]); n++) {
 		if (settings[n].same)
 			continue;
+		change = MAX(change, settings[n].change);
 		if (names[0] != '\0')
 			strlcat(names, ", ", CONF_NAMES_MAX);
 		strlcat(names, settings[n].name, CONF_NAMES_MAX);
 	}
+	return change;
 }
 
 bool

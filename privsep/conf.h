@@ -115,9 +115,17 @@ void conf_free(struct conf *);
 bool conf_global_equal(const struct conf *, const struct conf *);
 bool conf_cpus_equal(
     const struct conf_interface *, const struct conf_interface *);
-/* All settings that differ, but name and peers: "mtu, routes", or "". */
+/*
+ * What it takes to make the first into the second, peers apart, and the
+ * settings that differ: "mtu, routes", or "".
+ */
+enum conf_change {
+	CONF_SAME,
+	CONF_IN_PLACE, /* it can be changed while it runs */
+	CONF_ANEW,     /* another device or other sockets */
+};
 #define CONF_NAMES_MAX 192
-void conf_interface_differences(const struct conf_interface *,
+enum conf_change conf_interface_compare(const struct conf_interface *,
     const struct conf_interface *, char names[CONF_NAMES_MAX]);
 bool conf_peer_equal(const struct conf_peer *, const struct conf_peer *);
 struct conf_interface *conf_find_interface(

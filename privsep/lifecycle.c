@@ -206,19 +206,6 @@ lifecycle_reassert(struct iface *ifc)
 	lifecycle_apply_offloads(ifc);
 }
 
-bool
-lifecycle_can_update(const struct iface *ifc, const struct conf_interface *c)
-{
-	const struct conf_interface *old = ifc->conf;
-
-	return old->device == c->device && old->fd == c->fd &&
-	       old->monitored == c->monitored && old->vnet_hdr == c->vnet_hdr &&
-	       old->queues == c->queues && old->max_peers == c->max_peers &&
-	       old->socket_buffer == c->socket_buffer &&
-	       endpoint_equal(&old->listen4, &c->listen4) &&
-	       endpoint_equal(&old->listen6, &c->listen6);
-}
-
 /* What was taken is free when the workers have said so. */
 static void
 give_slots_back(struct iface *ifc, const struct conf_interface *c)

@@ -28,14 +28,12 @@ void lifecycle_apply_offloads(struct iface *);
 void lifecycle_reassert(struct iface *);
 
 /*
- * Replaces the configuration by one of the same name.  Only peers, addresses,
- * routes, MTU, queue length and offloads may differ: lifecycle_can_update.
- * All that may fail is in lifecycle_prepare, beside what is there; it returns
- * -1 after writing to why, when nothing is left of it.  Then one of the two
+ * Replaces the configuration by one of the same name that is not CONF_ANEW
+ * (conf_interface_compare).  All that may fail is in lifecycle_prepare, beside
+ * what is there; it returns -1 after writing to why, when nothing is left of it.  Then one of the two
  * others follows, which cannot fail: only from lifecycle_commit on is the new
  * configuration referred to.
  */
-bool lifecycle_can_update(const struct iface *, const struct conf_interface *);
 int lifecycle_prepare(
     struct iface *, struct conf_interface *, char *why, size_t whylen);
 void lifecycle_commit(struct iface *, struct conf_interface *);

@@ -88,6 +88,7 @@ compare(struct reload *r)
 {
 	char names[CONF_NAMES_MAX];
 	struct conf_interface *c;
+	enum conf_change change;
 	struct iface *ifc;
 
 	if (!conf_global_equal(r->d->conf, r->next)) {
@@ -106,12 +107,11 @@ compare(struct reload *r)
 			note(r, c->name, "interface added", NULL, "");
 			continue;
 		}
-		conf_interface_differences(ifc->conf, c, names);
-		if (names[0] != '\0')
+		change = conf_interface_compare(ifc->conf, c, names);
+		if (change != CONF_SAME)
 			note(r, c->name,
-			    lifecycle_can_update(ifc, c)
-				? "interface changed: "
-				: "interface made anew: ",
+			    change == CONF_ANEW ? "interface made anew: "
+						: "interface changed: ",
 			    NULL, names);
 		compare_peers(r, ifc->conf, c);
 	}
@@ -159,8 +159,10 @@ static bool
 is_kept(const struct reload *r, const struct iface *ifc)
 {
 	const struct conf_interface *c = next_of(r, ifc);
+	char names[CONF_NAMES_MAX];
 
-	return c != NULL && lifecycle_can_update(ifc, c);
+	return c != NULL &&
+	       conf_interface_compare(ifc->conf, c, names) != CONF_ANEW;
 }
 
 /* Those before end; NULL: all. */

@@ -119,8 +119,9 @@ interface_equal(const struct conf_interface *a, const struct conf_interface *b)
 {
 	char names[CONF_NAMES_MAX];
 
-	conf_interface_differences(a, b, names);
-	return strcmp(a->name, b->name) == 0 && names[0] == '\0';
+	return strcmp(a->name, b->name) == 0 &&
+	       conf_interface_compare(a, b, names) == CONF_SAME &&
+	       names[0] == '\0';
 }
 
 static bool
@@ -743,29 +744,39 @@ global_comparison_sees_every_field(void **state)
 static void
 interface_comparison_sees_every_field(void **state)
 {
-	static const char *const rows[] = {"device adopt", "device fd 3",
-	    "device fd 3 unmonitored", "mtu 1400", "address 10.0.0.1/8",
-	    "txqueuelen 5", "gso-max-segs 5", "queues 2", "sched-policy rr",
-	    "cpus 0", "cpus 1", "max-peers 2", "vnet-header off",
-	    "offload { udp-gso off }", "routes on", "socket-buffer 1m",
-	    "listen udp on 0.0.0.0 port 5", "listen udp on :: port 5", "mark 5",
-	    "bind-device lo"};
+	static const struct {
+		const char *text;
+		enum conf_change change;
+	} rows[] = {{"device adopt", CONF_ANEW}, {"device fd 3", CONF_ANEW},
+	    {"device fd 3 unmonitored", CONF_ANEW}, {"mtu 1400", CONF_IN_PLACE},
+	    {"address 10.0.0.1/8", CONF_IN_PLACE},
+	    {"txqueuelen 5", CONF_IN_PLACE}, {"gso-max-segs 5", CONF_IN_PLACE},
+	    {"queues 2", CONF_ANEW}, {"sched-policy rr", CONF_IN_PLACE},
+	    {"cpus 0", CONF_IN_PLACE}, {"cpus 1", CONF_IN_PLACE},
+	    {"max-peers 2", CONF_ANEW}, {"vnet-header off", CONF_ANEW},
+	    {"offload { udp-gso off }", CONF_IN_PLACE},
+	    {"routes on", CONF_IN_PLACE}, {"socket-buffer 1m", CONF_ANEW},
+	    {"listen udp on 0.0.0.0 port 5", CONF_ANEW},
+	    {"listen udp on :: port 5", CONF_ANEW}, {"mark 5", CONF_IN_PLACE},
+	    {"bind-device lo", CONF_IN_PLACE}};
 	struct conf *base = parse("interface tun0 { }\n"), *other;
 	char text[128], names[CONF_NAMES_MAX];
 	size_t n;
 
 	(void)state;
 	for (n = 0; n < sizeof(rows) / sizeof(rows[0]); n++) {
-		snprintf(
-		    text, sizeof(text), "\ninterface tun0 { %s }\n", rows[n]);
+		snprintf(text, sizeof(text), "\ninterface tun0 { %s }\n",
+		    rows[n].text);
 		other = parse(text);
 		assert_false(interface_equal(TAILQ_FIRST(&base->interfaces),
 		    TAILQ_FIRST(&other->interfaces)));
 		/* by the word that sets it; it may bring another */
-		conf_interface_differences(TAILQ_FIRST(&base->interfaces),
-		    TAILQ_FIRST(&other->interfaces), names);
-		snprintf(text, sizeof(text), "%.*s", (int)strcspn(rows[n], " "),
-		    rows[n]);
+		assert_int_equal(
+		    conf_interface_compare(TAILQ_FIRST(&base->interfaces),
+			TAILQ_FIRST(&other->interfaces), names),
+		    rows[n].change);
+		snprintf(text, sizeof(text), "%.*s",
+		    (int)strcspn(rows[n].text, " "), rows[n].text);
 		assert_non_null(strstr(names, text));
 		assert_true(interface_equal(TAILQ_FIRST(&other->interfaces),
 		    TAILQ_FIRST(&other->interfaces)));
