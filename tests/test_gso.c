@@ -391,6 +391,54 @@ udp_header_sums_close_to_64_bits_keep_their_carry(void **state)
 	}
 }
 
+/* Of ports and sequence number that bring the header's sum so close to 2^64. */
+static void
+take_sum_to(uint8_t *l4, size_t len, unsigned int below)
+{
+	uint64_t word;
+
+	memset(l4, 0, 8);
+	word = UINT64_MAX - below - csum_bytes_portable(l4, len);
+	memcpy(l4, &word, 8);
+}
+
+static void
+a_pseudo_header_that_takes_a_sum_beyond_64_bits_counts_whole(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	for (unsigned int below = 0; below < 4; below++) {
+		struct packet_spec s = super_spec(version, proto, 1000, 3);
+		struct vnet_spec v = vnet_for(&s, 1000);
+		size_t len = frame_build(&v, &s, frame);
+
+		take_sum_to(frame + VNET_LEN + packet_l4(&s),
+		    packet_headers(&s) - packet_l4(&s), below);
+		expect_true_segments(len, 3);
+	}
+}
+
+/* One packet, whose checksum is computed anew for want of NEEDS_CSUM. */
+static void
+so_it_does_in_a_single_packet(void **state)
+{
+	(void)state;
+	for (unsigned int below = 0; below < 4; below++) {
+		struct packet_spec s = packet_default(4, IPPROTO_TCP);
+		struct vnet_spec v = vnet_for(&s, 1000);
+		uint8_t *tcp = frame + VNET_LEN + packet_l4(&s);
+		size_t len;
+
+		s.payload = 0;
+		v.flags = 0;
+		v.gso_type = GSO_TCPV4;
+		len = frame_build(&v, &s, frame);
+		put16(tcp + 16, 0);
+		take_sum_to(tcp, 20, below);
+		expect_true_segments(len, 1);
+	}
+}
+
 /* Of ones alone: the sum of a payload is 2^64 - 1. */
 static void
 payload_sums_close_to_64_bits_keep_their_carry(void **state)
@@ -968,6 +1016,9 @@ main(void)
 	    PORTABLE(header_sums_close_to_64_bits_keep_their_carry),
 	    PORTABLE(udp_header_sums_close_to_64_bits_keep_their_carry),
 	    PORTABLE(payload_sums_close_to_64_bits_keep_their_carry),
+	    PORTABLE(
+		a_pseudo_header_that_takes_a_sum_beyond_64_bits_counts_whole),
+	    PORTABLE(so_it_does_in_a_single_packet),
 	    TEST(a_superpacket_is_cut_at_gso_size),
 	    TEST(each_segment_has_the_next_sequence_number),
 	    TEST(the_ipv4_id_rises_by_one_and_wraps),
