@@ -116,7 +116,7 @@ workers_on_ready(struct proc *p, void *arg)
 /*
  * Notes the refusal; false if it was noted before: each worker says it for
  * itself, and one that was taken over may say it without end.  A peer may be
- * told of again after the next table.
+ * told of again after the next table, and is nobody once it was removed.
  */
 static bool
 note_refusal(struct iface *ifc, uint32_t id, enum offload o)
@@ -130,7 +130,7 @@ note_refusal(struct iface *ifc, uint32_t id, enum offload o)
 		return true;
 	}
 	s = &ifc->slots[id - 1];
-	if (s->refused == ifc->generation)
+	if (s->peer == NULL || s->refused == ifc->generation)
 		return false;
 	s->refused = ifc->generation;
 	return true;
@@ -149,7 +149,7 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 		return -1;
 	if (!note_refusal(ifc, m->hdr.id, off.offload))
 		return 0;
-	if (m->hdr.id != 0 && ifc->slots[m->hdr.id - 1].peer != NULL)
+	if (m->hdr.id != 0)
 		peer = ifc->slots[m->hdr.id - 1].peer->name;
 	snprintf(ifc->reason[off.offload], sizeof(ifc->reason[0]),
 	    "the kernel refused it: %s", strerror(off.error));
