@@ -155,8 +155,10 @@ lifecycle_close(struct iface *ifc)
 		ifconf_settle(ifc);
 	else if (ifc->certain)
 		ifconf_remove(ifc, ifc->conf, NULL);
-	else
+	else {
 		ifconf_undo(ifc);
+		tun_give_back(&ifc->tun);
+	}
 	if (ifc->queue_count > 1 && ifc->certain &&
 	    ifc->conf->device != CONF_DEVICE_CREATE)
 		steering_clear(ifc->tun.fd);

@@ -285,6 +285,7 @@ open_adopted(const struct conf_interface *conf, struct tun *tun, char *why,
 		    "%s is not persistent: make it with `ip tuntap add`, or "
 		    "leave out `device adopt`",
 		    conf->name);
+	tun->owner = tun_attr(-1, ifr.ifr_name, IFLA_TUN_OWNER, 4);
 	return 0;
 }
 
@@ -379,6 +380,14 @@ set_owner(const struct conf_interface *conf, int fd)
 	return ioctl(fd, TUNSETOWNER, 0UL);
 }
 
+void
+tun_give_back(const struct tun *tun)
+{
+	/* the kernel cannot make it nobody's again: then root keeps it */
+	if (tun->owner != 0)
+		ioctl(tun->fd, TUNSETOWNER, (unsigned long)tun->owner);
+}
+
 /* A persistent device keeps these from its last user. */
 static int
 set_header(int fd)
@@ -437,9 +446,11 @@ tun_open(const struct conf_interface *conf, struct tun *tun, char *why,
 	if (openers[conf->device](conf, tun, why, whylen) == 0 &&
 	    prepare(conf, tun, why, whylen) == 0)
 		return 0;
-	if (tun->fd != -1)
+	if (tun->fd != -1) {
+		tun_give_back(tun);
 		close(tun->fd);
-	tun->fd = -1;
+	}
+	*tun = (struct tun){.fd = -1};
 	return -1;
 }
 

@@ -17,6 +17,7 @@ struct tun {
 	bool vnet_hdr;
 	bool multi_queue;
 	bool persistent;
+	uint32_t owner;	  /* before it was adopted; 0: root, or none */
 	uint32_t granted; /* OFFLOAD_BIT()s of TSO/USO_TX, _RX granted */
 	char reason[128]; /* why less than asked, or "" */
 };
@@ -28,6 +29,8 @@ struct tun {
  */
 int tun_open(
     const struct conf_interface *, struct tun *, char *why, size_t whylen);
+/* For one adopted in vain: its owner is who it was.  Before the close. */
+void tun_give_back(const struct tun *);
 /* One more queue of the same device; -1 with errno. */
 int tun_open_queue(const struct tun *);
 /*

@@ -31,6 +31,8 @@
 static char why[256];
 /* A TUNSETOFFLOAD with any of these is refused; the last that was not. */
 static unsigned long refused, taken;
+/* One that is refused whatever it says; 0: none. */
+static unsigned long failing;
 /* A device that somebody deletes just before a TUNSETIFF, or NULL. */
 static const char *deleted_at_attach;
 
@@ -50,6 +52,10 @@ __wrap_ioctl(int fd, unsigned long request, ...)
 		nets_run("ip link del %s", deleted_at_attach);
 		deleted_at_attach = NULL;
 	}
+	if (failing != 0 && request == failing) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (request != TUNSETOFFLOAD)
 		return __real_ioctl(fd, request, arg);
 	if (arg & refused) {
@@ -68,7 +74,7 @@ setup(void **state)
 	(void)state;
 	nets_enter();
 	memset(why, 0, sizeof(why));
-	refused = 0;
+	refused = failing = 0;
 	return 0;
 }
 
@@ -198,6 +204,21 @@ a_persistent_device_is_adopted(void **state)
 	expect_link("t0", "vnet_hdr on persist on user root");
 	close(tun.fd);
 	assert_int_not_equal(if_nametoindex("t0"), 0);
+}
+
+static void
+one_that_cannot_be_prepared_keeps_its_owner(void **state)
+{
+	struct conf_interface c = conf("t0", CONF_DEVICE_ADOPT);
+
+	(void)state;
+	failing = TUNSETVNETHDRSZ;
+	nets_run("ip tuntap add t0 mode tun user 65534");
+	refuse(&c, "t0: cannot set its header");
+	failing = 0;
+	expect_link("t0", "user nobody");
+	close(open_it(&c).fd);
+	expect_link("t0", "user root");
 }
 
 static void
@@ -585,6 +606,7 @@ main(void)
 	    TUN_TEST(what_exists_is_not_made_again),
 	    TUN_TEST(a_bad_name_is_refused),
 	    TUN_TEST(a_persistent_device_is_adopted),
+	    TUN_TEST(one_that_cannot_be_prepared_keeps_its_owner),
 	    TUN_TEST(adopting_needs_a_persistent_tun),
 	    TUN_TEST(adopting_needs_fitting_queues),
 	    TUN_TEST(what_the_last_user_left_is_cleared),
