@@ -114,6 +114,18 @@ lifecycle_open(
 }
 
 int
+lifecycle_watch(struct iface *ifc)
+{
+	ifc->link = link_watch(ifc->daemon->links, ifc->ifindex, ifc->tun.fd);
+	if (ifc->link == NULL)
+		return -1;
+	ifc->away = ifc->link->nsid != LINK_NSID_HOME;
+	if (!ifc->away)
+		ifc->ifindex = ifc->link->ifindex;
+	return 0;
+}
+
+int
 lifecycle_start(struct iface *ifc)
 {
 	char why[256];
@@ -127,12 +139,9 @@ lifecycle_start(struct iface *ifc)
 	}
 	ifconf_settle(ifc);
 	ifc->certain = true;
-	if (ifc->conf->monitored) {
-		ifc->link =
-		    link_watch(ifc->daemon->links, ifc->ifindex, ifc->tun.fd);
-		if (ifc->link == NULL)
-			log_warn("%s cannot be watched", iface_name(ifc));
-	}
+	if (ifc->conf->monitored && lifecycle_watch(ifc) == -1)
+		log_warn("%s cannot be watched: tried again every second",
+		    iface_name(ifc));
 	return workers_start(ifc);
 }
 

@@ -183,15 +183,30 @@ make_again(struct daemon *d, struct iface *ifc)
 	events_publish(d, "link.created", iface_name(anew), NULL);
 }
 
+/* It may have been down meanwhile, and have lost what the kernel takes then. */
+static void
+watch_again(struct iface *ifc)
+{
+	if (lifecycle_watch(ifc) == -1)
+		return;
+	log_info("%s is watched now", iface_name(ifc));
+	if (ifc->link->up)
+		ifconf_restore(ifc);
+	state_changed(ifc->daemon);
+}
+
 void
 links_tick(struct daemon *d)
 {
 	struct iface *ifc, *next;
 
 	TAILQ_FOREACH_SAFE (ifc, &d->ifaces, entry, next) {
-		if (ifc->gone)
+		if (ifc->gone) {
 			make_again(d, ifc);
-		else
-			lifecycle_aim_again(ifc);
+			continue;
+		}
+		if (ifc->conf->monitored && ifc->link == NULL)
+			watch_again(ifc);
+		lifecycle_aim_again(ifc);
 	}
 }
