@@ -64,7 +64,10 @@ for_interfaces(
 	return list;
 }
 
-/* What was lost: the counters with _drop_ in their name, and the kernel's. */
+/*
+ * What was lost, or more: the counters with _drop_ in their name, and the
+ * kernel's, to which a run of datagrams is one.
+ */
 static uint64_t
 dropped(json_int_t id)
 {
@@ -193,7 +196,7 @@ peer_traffic(json_int_t id, json_int_t slot)
 	    "tx_dropped_packets", counter_json(p.tx_dropped), "rx_packets",
 	    counter_json(p.rx_packets), "rx_bytes", counter_json(p.rx_bytes),
 	    "rx_dropped_packets", counter_json(p.rx_dropped),
-	    "rx_overflow_packets", counter_json(p.rx_overflow));
+	    "rx_overflow_messages", counter_json(p.rx_overflow));
 }
 
 static void

@@ -202,7 +202,7 @@ show_peers(const struct ctl *ctl, const json_t *result)
 	    {"RX BYTES", "traffic.rx_bytes", true, text_bytes},
 	    {"TX DROPPED", "traffic.tx_dropped_packets", true, NULL},
 	    {"RX DROPPED", "traffic.rx_dropped_packets", true, NULL},
-	    {"OVERFLOW", "traffic.rx_overflow_packets", true, NULL},
+	    {"OVERFLOW", "traffic.rx_overflow_messages", true, NULL},
 	    {"SLOT", "slot", true, NULL},
 	    {"RCVBUF/SNDBUF", "socket", true, format_buffers},
 	    {"UDP-GRO", "socket.udp_gro", false, NULL},

@@ -78,8 +78,8 @@
 	    "neither IPv4 nor IPv6")                                          \
 	X(RX_DROP_LENGTH, "rx_drop_length", "packets",                        \
 	    "length in the IP header contradicts the datagram")               \
-	X(RX_DROP_HEADER, "rx_drop_header", "packets",                        \
-	    "a message with a control header or length that cannot be")       \
+	X(RX_DROP_TRUNCATED, "rx_drop_truncated", "packets",                  \
+	    "a datagram larger than any buffer, or its control data is")      \
 	X(RX_DROP_SOURCE, "rx_drop_source", "packets",                        \
 	    "inner source is not in the peer's prefixes")                     \
 	X(RX_DROP_NO_PEER, "rx_drop_no_peer", "packets",                      \
@@ -92,8 +92,9 @@
 	    "the kernel refused the packet (EINVAL)")                         \
 	X(RX_DROP_TUN_ERROR, "rx_drop_tun_error", "packets",                  \
 	    "another error on the tun device")                                \
-	X(RX_SOCKET_OVERFLOW, "rx_socket_overflow", "packets",                \
-	    "dropped by the kernel: no buffer, bad checksum, not aimed")      \
+	X(RX_SOCKET_OVERFLOW, "rx_socket_overflow", "messages",               \
+	    "dropped by the kernel, each a datagram or a whole run of them: " \
+	    "no buffer, bad checksum, not aimed")                             \
 	X(RX_SOCKET_ERRORS, "rx_socket_errors", "errors",                     \
 	    "errors of a peer's socket: ICMP, or a send without a route")     \
 	X(FALLBACK_TUN_TSO, "fallback_tun_tso", "times",                      \

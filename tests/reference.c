@@ -67,8 +67,6 @@ parse_ipv6(const uint8_t *p, size_t len, struct ref_layout *l)
 			l->chain = false;
 			return NULL;
 		}
-		if (l->proto == IPPROTO_ROUTING && p[l->l4 + 3] != 0)
-			l->routed = true;
 		l->proto = p[l->l4];
 		l->l4 += 8 + 8 * (size_t)p[l->l4 + 1];
 	}
@@ -216,9 +214,10 @@ type_agrees(uint8_t gso, const struct ref_layout *l)
 }
 
 /*
- * RFC 8200, section 8.1: the pseudo-header holds the final destination.  With
- * segments left only the partial sum of the whole packet knows it: without
- * that packet's length and with the segment's it is the segment's.
+ * RFC 8200, section 8.1: the pseudo-header holds the final destination, which
+ * options and extension headers may change.  The partial sum of the whole
+ * packet knows it: without that packet's length and with the segment's it is
+ * the segment's.
  */
 static void
 checksum_routed(
@@ -259,7 +258,7 @@ cut_segment(const uint8_t *p, const struct ref_layout *l, size_t n, size_t at,
 			seg[l->l4 + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	} else
 		put16(seg + l->l4 + 4, (uint16_t)(len - l->l4));
-	if (l->routed && partial)
+	if (l->l4 > (l->version == 4 ? 20u : 40u) && partial)
 		checksum_routed(
 		    seg, l, len, get16(p + l->l4 + field_of(l->proto)));
 	else
@@ -370,7 +369,8 @@ candidate(const uint8_t *p, size_t len, const struct ref_layout *l)
 		return false;
 	if (l->proto == IPPROTO_UDP && get16(p + l->l4 + 6) == 0)
 		return false;
-	if (l->proto == IPPROTO_TCP && (p[l->l4 + 13] & ~TCP_PSH) != TCP_ACK)
+	if (l->proto == IPPROTO_TCP &&
+	    (p[l->l4 + 13] & ~(TCP_PSH | TCP_ECE)) != TCP_ACK)
 		return false;
 	return would_come_back(p, l);
 }

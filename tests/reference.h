@@ -28,7 +28,6 @@ struct ref_layout {
 	size_t l4;     /* start of the transport header */
 	uint8_t proto;
 	bool fragment;
-	bool routed;	/* a routing header has segments left */
 	bool chain;	/* every IPv6 extension header up to l4 is whole */
 	bool whole;	/* TCP or UDP, and its fixed header lies inside */
 	size_t payload; /* start of it, 0 if the transport header is bad */

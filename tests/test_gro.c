@@ -277,7 +277,7 @@ other_tcp_flags_go_alone(void **state)
 {
 	static const uint8_t flags[] = {0, TCP_PSH, TCP_SYN, TCP_FIN, TCP_RST,
 	    TCP_SYN | TCP_ACK, TCP_ACK | TCP_FIN, TCP_ACK | TCP_RST,
-	    TCP_ACK | TCP_URG, TCP_ACK | TCP_ECE, TCP_ACK | TCP_CWR,
+	    TCP_ACK | TCP_URG, TCP_ACK | TCP_CWR, TCP_ACK | TCP_ECE | TCP_CWR,
 	    TCP_ACK | TCP_FIN | TCP_PSH};
 
 	(void)state;
@@ -296,6 +296,26 @@ other_tcp_flags_go_alone(void **state)
 		s.flags = flags[i];
 		push_run(&s, 3);
 		GIVES(1, 1, 1);
+	}
+}
+
+/* As the kernel: what echoes congestion is merged with its like. */
+static void
+ece_is_the_same_in_all_packets_of_a_frame(void **state)
+{
+	(void)state;
+	for (uint8_t version = 4; version <= 6; version += 2) {
+		struct packet_spec s = packet_default(version, IPPROTO_TCP);
+
+		s.flags = TCP_ACK | TCP_ECE;
+		push_run(&s, 4);
+		s.flags = TCP_ACK;
+		push_run(&s, 2);
+		s.flags = TCP_ACK | TCP_ECE;
+		push_run(&s, 2);
+		s.flags = TCP_ACK | TCP_ECE | TCP_PSH;
+		push_run(&s, 1);
+		GIVES(4, 2, 3);
 	}
 }
 
@@ -1117,6 +1137,7 @@ main(void)
 	    TEST(tcp_that_is_not_adjacent_begins_anew),
 	    TEST(a_sequence_number_may_wrap),
 	    TEST(other_tcp_flags_go_alone),
+	    TEST(ece_is_the_same_in_all_packets_of_a_frame),
 	    TEST(an_empty_packet_goes_alone),
 	    TEST(a_bad_checksum_goes_alone),
 	    TEST(a_checksum_of_minus_zero_goes_alone),

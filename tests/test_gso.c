@@ -238,6 +238,34 @@ a_routing_header_keeps_the_final_destination_in_the_sum(void **state)
 	}
 }
 
+/* So it is behind a source route: the header has the next hop (RFC 791). */
+static void
+a_source_route_keeps_the_final_destination_in_the_sum(void **state)
+{
+	struct packet_spec s = super_spec(4, IPPROTO_TCP, 1000, 3);
+	uint8_t final[20], *packet = frame + VNET_LEN;
+	struct vnet_spec v;
+	size_t len;
+
+	(void)state;
+	s.ip_options = 8;
+	v = vnet_for(&s, 1000);
+	len = frame_build(&v, &s, frame) - VNET_LEN;
+	memcpy(final, packet, sizeof(final));
+	final[19] ^= 0x77;
+	put16(packet + 28 + 16, ref_pseudo(final, IPPROTO_TCP, len - 28));
+	assert_null(pipeline_split(frame, len + VNET_LEN, &packets));
+	assert_int_equal(packets.count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct item *it = &packets.items[i];
+
+		assert_int_equal(
+		    ref_add(ref_pseudo(final, IPPROTO_TCP, it->len - 28),
+			ref_sum(it->data + 28, it->len - 28)),
+		    0xffff);
+	}
+}
+
 static void
 more_segments_than_a_batch_holds_are_all_there(void **state)
 {
@@ -1025,6 +1053,7 @@ main(void)
 	    TEST(cwr_is_on_the_first_and_fin_and_psh_on_the_last),
 	    TEST(options_and_extension_headers_are_in_each_segment),
 	    TEST(a_routing_header_keeps_the_final_destination_in_the_sum),
+	    TEST(a_source_route_keeps_the_final_destination_in_the_sum),
 	    TEST(more_segments_than_a_batch_holds_are_all_there),
 	    TEST(the_longest_superpackets_are_split),
 	    TEST(hdr_len_is_not_believed),

@@ -271,7 +271,7 @@ void
 csum_transport_set(uint8_t *data, const struct pkt *p)
 {
 	uint8_t *l4 = data + p->l4;
-	uint8_t *field = l4 + (p->proto == PKT_TCP ? 16 : 6);
+	uint8_t *field = l4 + pkt_csum_offset(p);
 	uint64_t pseudo = csum_pseudo(data, p);
 	uint16_t sum;
 

@@ -12,8 +12,10 @@
 /*
  * tun_read -> vnet_decode -> gso_start -> peers_lookup -> gso_next ->
  * egress_group -> udp_send.  The frames read stay where they are until
- * everything cut from them has been sent.
+ * everything cut from them has been sent.  Read it from the end: what is called
+ * stands above what calls it.
  */
+
 /*
  * Frames lie one behind the other.  Of the largest 16 are read before a send:
  * more gained nothing.  Of small ones as many as the batch holds: their runs
@@ -142,24 +144,29 @@ send_singly(struct worker *w, struct egress *e, const struct run *r)
 {
 	const struct seg *s;
 	uint16_t i, index = r->first;
-	int n;
+	struct udp_run one = {.iov = e->iov, .count = 1};
 
 	for (i = 0; i < r->count; i++, index = e->next[index]) {
 		s = &e->batch.segs[index];
-		n = gather_seg(s, e->iov);
-		udp_send(w, r->peer, e->iov, n, seg_len(s), 1, seg_len(s));
+		one.iovcnt = gather_seg(s, e->iov);
+		one.size = one.bytes = seg_len(s);
+		udp_send(w, r->peer, &one);
 	}
 }
 
 static void
 send_run(struct worker *w, struct egress *e, const struct run *r)
 {
+	struct udp_run all = {.iov = e->iov,
+	    .size = r->size,
+	    .count = r->count,
+	    .bytes = r->bytes};
 	uint16_t i, index = r->first;
-	int n = 0;
 
 	for (i = 0; i < r->count; i++, index = e->next[index])
-		n += gather_seg(&e->batch.segs[index], &e->iov[n]);
-	if (udp_send(w, r->peer, e->iov, n, r->size, r->count, r->bytes) != 0)
+		all.iovcnt +=
+		    gather_seg(&e->batch.segs[index], &e->iov[all.iovcnt]);
+	if (udp_send(w, r->peer, &all) != 0)
 		send_singly(w, e, r);
 }
 

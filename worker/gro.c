@@ -119,9 +119,9 @@ close_addresses(struct gro *g, const uint8_t *data, const struct pkt *p)
 /*
  * A run as it is cut from one receive goes on where the last packet went, flows
  * that take turns are found by a guess: neither the parser nor the exact
- * look-up is needed, nor whose source it is.  A burst of one flow takes 4.6 us
+ * look-up is needed, nor whose source it is.  A burst of one flow took 4.6 us
  * in place of 6.2, of eight that take turns 5.4 in place of 6.8, over IPv6 5.3
- * in place of 7.4.
+ * in place of 7.4, in one run.
  */
 bool
 gro_continue(struct gro *g, const uint8_t *data, size_t len)

@@ -21,13 +21,12 @@ static const struct {
 	void (*finish)(const struct gro_item *, uint8_t *);
 	const uint8_t *mask;
 	uint8_t hdr_max;
-	uint8_t csum_offset;
 	uint8_t gso_type[2]; /* IPv4, IPv6 */
 } transports[2] = {
     {gro_tcp_candidate, gro_tcp_continues, gro_tcp_finish, gro_tcp_mask,
-	GRO_TCP_HDR_MAX, 16, {VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
+	GRO_TCP_HDR_MAX, {VNET_GSO_TCPV4, VNET_GSO_TCPV6}},
     {gro_udp_candidate, gro_udp_continues, gro_udp_finish, gro_udp_mask,
-	GRO_UDP_HDR_LEN, 6, {VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
+	UDP_HDR_LEN, {VNET_GSO_UDP_L4, VNET_GSO_UDP_L4}},
 };
 #define IPV4_DF 0x40
 #define IPV4_RESERVED 0x80
@@ -39,7 +38,8 @@ static const struct {
  */
 static const uint8_t ipv4_mask[20] = {
     [0 ... 1] = 0xff, [6 ... 9] = 0xff, [12 ... 19] = 0xff};
-static const uint8_t ipv6_mask[40] = {[0 ... 3] = 0xff, [6 ... 39] = 0xff};
+static const uint8_t ipv6_mask[IPV6_HDR_LEN] = {
+    [0 ... 3] = 0xff, [6 ... 39] = 0xff};
 
 void
 gro_item_masks(struct gro *g)
@@ -50,8 +50,8 @@ gro_item_masks(struct gro *g)
 		memcpy(g->mask[0][i], ipv4_mask, 20);
 		memcpy(g->mask[0][i] + 20, transports[i].mask,
 		    transports[i].hdr_max);
-		memcpy(g->mask[1][i], ipv6_mask, 40);
-		memcpy(g->mask[1][i] + 40, transports[i].mask,
+		memcpy(g->mask[1][i], ipv6_mask, IPV6_HDR_LEN);
+		memcpy(g->mask[1][i] + IPV6_HDR_LEN, transports[i].mask,
 		    transports[i].hdr_max);
 	}
 }
@@ -96,8 +96,9 @@ same_extended(const struct gro *g, const struct gro_item *it,
 	const uint8_t *a = it->data;
 	uint32_t from = it->pkt.l4 - 8;
 
-	return same_bits(a, data, ipv6_mask, 40) &&
-	       memcmp(a + 40, data + 40, it->pkt.l4 - 40) == 0 &&
+	return same_bits(a, data, ipv6_mask, IPV6_HDR_LEN) &&
+	       memcmp(a + IPV6_HDR_LEN, data + IPV6_HDR_LEN,
+		   it->pkt.l4 - IPV6_HDR_LEN) == 0 &&
 	       same_bits(a + from, data + from, g->mask[0][udp] + 12,
 		   8 + it->pkt.l4_len);
 }
@@ -115,7 +116,7 @@ same_headers(const struct gro *g, const struct gro_item *it,
 	if (it->pkt.version == 4)
 		return pkt_be16(data + 2) == len &&
 		       same_bits(it->data, data, g->mask[0][udp], it->hdr_len);
-	if (pkt_be16(data + 4) != len - 40)
+	if (pkt_be16(data + 4) != len - IPV6_HDR_LEN)
 		return false;
 	if (it->pkt.extended)
 		return same_extended(g, it, data, udp);
@@ -272,7 +273,7 @@ gro_item_header(struct gro *g, const struct gro_item *it, uint8_t *gso_type)
 	    .hdr_len = (uint16_t)it->hdr_len,
 	    .gso_size = (uint16_t)it->gso_size,
 	    .csum_start = (uint16_t)p->l4,
-	    .csum_offset = TRANSPORT(p)->csum_offset};
+	    .csum_offset = pkt_csum_offset(p)};
 
 	*gso_type = vnet.gso_type;
 	vnet_encode(g->header, &vnet);
@@ -283,7 +284,7 @@ gro_item_header(struct gro *g, const struct gro_item *it, uint8_t *gso_type)
 		pkt_store16(
 		    ip + 10, (uint16_t)~csum_fold(csum_bytes(ip, p->l4)));
 	} else {
-		pkt_put16(ip + 4, (uint16_t)(it->total - 40));
+		pkt_put16(ip + 4, (uint16_t)(it->total - IPV6_HDR_LEN));
 	}
 	TRANSPORT(p)->finish(it, l4);
 	pkt_store16(l4 + vnet.csum_offset,

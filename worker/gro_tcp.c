@@ -1,31 +1,21 @@
 #include "worker/gro_transport.h"
 
-/* Offsets and bits of RFC 9293, section 3.1. */
-#define TCP_SEQ 4
-#define TCP_ACK_NUMBER 8
-#define TCP_FLAGS 13
-#define TCP_WINDOW 14
-#define TCP_CHECKSUM 16
-#define TCP_URGENT 18
-#define TCP_OPTIONS 20
-#define TCP_FLAG_PSH 0x08
-#define TCP_FLAG_ACK 0x10
-
 /*
- * ACK, perhaps PSH, and payload: everything else goes alone.  A checksum of
- * 0xffff verifies where 0 is the one that a split computes (RFC 1624, section
- * 3): the packet would not come back as it was.
+ * ACK, perhaps PSH and ECE, and payload: everything else goes alone.  A
+ * checksum of 0xffff verifies where 0 is the one that a split computes (RFC
+ * 1624, section 3): the packet would not come back as it was.
  */
 bool
 gro_tcp_candidate(const uint8_t *data, const struct pkt *p)
 {
 	const uint8_t *tcp = data + p->l4;
 
-	return (tcp[TCP_FLAGS] & ~TCP_FLAG_PSH) == TCP_FLAG_ACK &&
-	       gro_payload(p) > 0 && pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
+	return (tcp[TCP_FLAGS] & ~(TCP_FLAG_PSH | TCP_FLAG_ECE)) ==
+		   TCP_FLAG_ACK &&
+	       gro_payload(p) > 0 && pkt_load16(tcp + TCP_CSUM) != 0xffff;
 }
 
-/* All but sequence number, PSH and checksum. */
+/* All but sequence number, PSH and checksum; the rest may be options. */
 const uint8_t gro_tcp_mask[GRO_TCP_HDR_MAX] = {[0 ... 3] = 0xff,
     [8 ... 12] = 0xff,
     [TCP_FLAGS] = (uint8_t)~TCP_FLAG_PSH,
@@ -40,7 +30,7 @@ gro_tcp_continues(const struct gro_item *it, const uint8_t *data, size_t len)
 
 	(void)len;
 	return pkt_be32(tcp + TCP_SEQ) == it->next_seq &&
-	       pkt_load16(tcp + TCP_CHECKSUM) != 0xffff;
+	       pkt_load16(tcp + TCP_CSUM) != 0xffff;
 }
 
 void

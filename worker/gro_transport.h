@@ -10,7 +10,6 @@
  * continue the item; and what of the item does it change.
  */
 #define GRO_TCP_HDR_MAX 60
-#define GRO_UDP_HDR_LEN 8
 extern const uint8_t gro_tcp_mask[GRO_TCP_HDR_MAX];
 bool gro_tcp_candidate(const uint8_t *, const struct pkt *);
 bool gro_tcp_continues(const struct gro_item *, const uint8_t *, size_t len);
@@ -19,7 +18,7 @@ void gro_tcp_append(struct gro_item *, const uint8_t *, size_t len);
 /* hdr: the superpacket's transport header, to be made true. */
 void gro_tcp_finish(const struct gro_item *, uint8_t *hdr);
 
-extern const uint8_t gro_udp_mask[GRO_UDP_HDR_LEN];
+extern const uint8_t gro_udp_mask[UDP_HDR_LEN];
 bool gro_udp_candidate(const uint8_t *, const struct pkt *);
 bool gro_udp_continues(const struct gro_item *, const uint8_t *, size_t len);
 void gro_udp_finish(const struct gro_item *, uint8_t *hdr);

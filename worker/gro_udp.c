@@ -1,14 +1,10 @@
 #include "worker/gro_transport.h"
 
-/* Offsets of RFC 768. */
-#define UDP_LENGTH 4
-#define UDP_CHECKSUM 6
-
 /* A checksum, and a length that agrees with the IP header's. */
 static inline bool
 header_ok(const uint8_t *udp, size_t len)
 {
-	return pkt_load16(udp + UDP_CHECKSUM) != 0 &&
+	return pkt_load16(udp + UDP_CSUM) != 0 &&
 	       pkt_be16(udp + UDP_LENGTH) == len;
 }
 
@@ -19,7 +15,7 @@ gro_udp_candidate(const uint8_t *data, const struct pkt *p)
 }
 
 /* The ports. */
-const uint8_t gro_udp_mask[GRO_UDP_HDR_LEN] = {[0 ... 3] = 0xff};
+const uint8_t gro_udp_mask[UDP_HDR_LEN] = {[0 ... 3] = 0xff};
 
 /* Datagrams have no order of their own: being next is enough. */
 bool

@@ -14,21 +14,9 @@
  * of the linear head).  A whole packet whose gso fields are off goes out as
  * one packet with its checksum computed.
  */
-#define TCP_FLAGS 13
-#define TCP_FIN 0x01
-#define TCP_PSH 0x08
-#define TCP_CWR 0x80
-#define TCP_CSUM 16
-#define UDP_CSUM 6
 
-/* A header longer than this cannot be copied 64 KiB / gso_size times. */
+/* A longer header is not copied, but for one packet: BATCH_HEADERS has room. */
 #define GSO_HDR_MAX 2048
-
-static uint32_t
-csum_offset_of(const struct pkt *p)
-{
-	return p->proto == PKT_TCP ? TCP_CSUM : UDP_CSUM;
-}
 
 /* Does the type agree with what the packet is? */
 static bool
@@ -64,32 +52,40 @@ csum_complete(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
 	return PKT_OK;
 }
 
+/* Do the checksum offsets name the transport header's own checksum? */
+static bool
+csum_is_transport(const struct pkt *p, const struct vnet_hdr *h)
+{
+	return h->csum_start == p->l4 && h->csum_offset == pkt_csum_offset(p);
+}
+
+/* Do they name one in the payload of a UDP datagram, a packet in a tunnel's? */
+static bool
+csum_is_inner(const struct pkt *p, const struct vnet_hdr *h)
+{
+	return p->proto == PKT_UDP && h->gso_type == VNET_GSO_NONE &&
+	       h->csum_start >= (size_t)p->l4 + p->l4_len &&
+	       (size_t)h->csum_start + h->csum_offset + 2 <= p->len;
+}
+
 /*
- * A packet that leaves as it came, but for its checksum.  Where the header's
- * offsets contradict a whole TCP or UDP header they are off, not the packet;
- * a sum that starts inside a UDP payload belongs to a packet in a tunnel.
+ * A packet that leaves as it came, but for its checksum.  Offsets that
+ * contradict a whole TCP or UDP header are off, not the packet.
  */
 static enum pkt_drop
 gso_single(uint8_t *data, const struct pkt *p, const struct vnet_hdr *h)
 {
-	bool tunnel = p->proto == PKT_UDP &&
-		      h->csum_start >= (size_t)p->l4 + p->l4_len &&
-		      (size_t)h->csum_start + h->csum_offset + 2 <= p->len;
+	bool ports = p->proto == PKT_TCP || p->proto == PKT_UDP;
 
-	if (h->gso_type == VNET_GSO_NONE && !h->needs_csum)
+	if (p->fragment || (h->gso_type == VNET_GSO_NONE && !h->needs_csum))
 		return PKT_OK;
-	if (p->fragment)
-		return PKT_OK;
-	if (p->l4_len == 0 || (tunnel && h->gso_type == VNET_GSO_NONE)) {
-		if (p->l4_len == 0 &&
-		    (p->proto == PKT_TCP || p->proto == PKT_UDP))
-			return PKT_HEADER;
-		return h->needs_csum ? csum_complete(data, p, h) : PKT_OK;
-	}
-	if (h->needs_csum && h->csum_start == p->l4 &&
-	    h->csum_offset == csum_offset_of(p))
+	if (ports && p->l4_len == 0)
+		return PKT_HEADER;
+	if (h->needs_csum &&
+	    (!ports || csum_is_inner(p, h) || csum_is_transport(p, h)))
 		return csum_complete(data, p, h);
-	csum_transport_set(data, p);
+	if (ports)
+		csum_transport_set(data, p);
 	return PKT_OK;
 }
 
@@ -109,9 +105,10 @@ sum_without(uint64_t sum, const uint8_t *p, const uint8_t *words, size_t n)
 }
 
 /*
- * The pseudo-header's sum without its length.  Behind a routing header the
- * destination that counts is one that only the sender knew (RFC 8200, section
- * 8.1): then the sum that it left in the checksum field is the truth.
+ * The pseudo-header's sum without its length.  Behind a source route or an IPv6
+ * routing header the destination that counts is not the header's (RFC 791,
+ * section 3.1; RFC 8200, section 8.1): with options or extension headers the
+ * sum that the sender left in the checksum field is the truth.
  */
 static uint64_t
 pseudo_sum(const struct gso *g, const struct vnet_hdr *h)
@@ -120,9 +117,9 @@ pseudo_sum(const struct gso *g, const struct vnet_hdr *h)
 	const uint8_t *l4 = g->data + p->l4;
 	uint16_t len = (uint16_t)(p->len - p->l4);
 
-	if (!p->routed || !h->needs_csum)
+	if (!p->extended || !h->needs_csum)
 		return csum_pseudo(g->data, p);
-	return pkt_load16(l4 + csum_offset_of(p)) + (0xffffu - csum_word(len));
+	return pkt_load16(l4 + pkt_csum_offset(p)) + (0xffffu - csum_word(len));
 }
 
 /* Sums of the headers but for all that differs by segment. */
@@ -130,8 +127,9 @@ static void
 gso_prepare(struct gso *g, const struct vnet_hdr *h)
 {
 	static const uint8_t ip_words[] = {2, 4, 10};
-	static const uint8_t tcp_words[] = {4, 6, 12, TCP_CSUM};
-	static const uint8_t udp_words[] = {4, UDP_CSUM};
+	static const uint8_t tcp_words[] = {
+	    TCP_SEQ, TCP_SEQ + 2, TCP_FLAGS - 1, TCP_CSUM};
+	static const uint8_t udp_words[] = {UDP_LENGTH, UDP_CSUM};
 	const struct pkt *p = &g->pkt;
 	const uint8_t *l4 = g->data + p->l4;
 
@@ -142,13 +140,25 @@ gso_prepare(struct gso *g, const struct vnet_hdr *h)
 	}
 	g->l4_sum = csum_add(pseudo_sum(g, h), csum_bytes(l4, p->l4_len));
 	if (p->proto == PKT_TCP) {
-		g->seq = pkt_be32(l4 + 4);
+		g->seq = pkt_be32(l4 + TCP_SEQ);
 		g->l4_sum =
 		    sum_without(g->l4_sum, l4, tcp_words, sizeof(tcp_words));
 	} else {
 		g->l4_sum =
 		    sum_without(g->l4_sum, l4, udp_words, sizeof(udp_words));
 	}
+}
+
+/* Is there more than one segment, as far as the packet bears the claim out? */
+static bool
+may_split(const struct gso *g, const struct vnet_hdr *h)
+{
+	const struct pkt *p = &g->pkt;
+
+	return p->l4_len > 0 && g->hdr_len <= GSO_HDR_MAX &&
+	       gso_type_fits(h->gso_type, p) && g->gso_size > 0 &&
+	       p->len - g->hdr_len > g->gso_size &&
+	       (!h->needs_csum || csum_is_transport(p, h));
 }
 
 enum pkt_drop
@@ -167,11 +177,7 @@ gso_start(struct gso *g, uint8_t *data, size_t len, const struct vnet_hdr *h)
 	g->offset = g->hdr_len;
 	if (h->gso_type != VNET_GSO_NONE && p->len != len)
 		return PKT_LENGTH;
-	if (p->l4_len == 0 || p->len == g->hdr_len || g->gso_size == 0 ||
-	    p->len - g->hdr_len <= g->gso_size || g->hdr_len > GSO_HDR_MAX ||
-	    !gso_type_fits(h->gso_type, p) ||
-	    (h->needs_csum && (h->csum_start != p->l4 ||
-				  h->csum_offset != csum_offset_of(p))))
+	if (!may_split(g, h))
 		return gso_single(data, p, h);
 	g->split = true;
 	gso_prepare(g, h);
@@ -191,7 +197,7 @@ static inline void
 segment_ip(struct gso *g, uint8_t *hdr, uint32_t len)
 {
 	if (g->pkt.version == 6) {
-		pkt_put16(hdr + 4, (uint16_t)(len - 40));
+		pkt_put16(hdr + 4, (uint16_t)(len - IPV6_HDR_LEN));
 		return;
 	}
 	pkt_put16(hdr + 2, (uint16_t)len);
@@ -208,11 +214,12 @@ segment_tcp(struct gso *g, uint8_t *tcp, uint32_t size, bool first, bool last)
 	uint64_t sum;
 
 	if (!first)
-		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_FLAG_CWR;
 	if (!last)
-		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-	pkt_put32(tcp + 4, g->seq);
-	sum = g->l4_sum + pkt_load32(tcp + 4) + pkt_load16(tcp + 12) +
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FLAG_FIN | TCP_FLAG_PSH);
+	pkt_put32(tcp + TCP_SEQ, g->seq);
+	sum = g->l4_sum + pkt_load32(tcp + TCP_SEQ) +
+	      pkt_load16(tcp + TCP_FLAGS - 1) +
 	      csum_word((uint16_t)(g->pkt.l4_len + size));
 	sum = csum_add(sum, csum_bytes(g->data + g->offset, size));
 	pkt_store16(tcp + TCP_CSUM, (uint16_t)~csum_fold(sum));
@@ -225,46 +232,51 @@ segment_udp(struct gso *g, uint8_t *udp, uint32_t size)
 	uint64_t length = csum_word((uint16_t)(g->pkt.l4_len + size));
 	uint16_t sum;
 
-	pkt_put16(udp + 4, (uint16_t)(g->pkt.l4_len + size));
+	pkt_put16(udp + UDP_LENGTH, (uint16_t)(g->pkt.l4_len + size));
 	/* the length counts twice: in the header and before it */
 	sum = (uint16_t)~csum_fold(csum_add(
 	    g->l4_sum + 2 * length, csum_bytes(g->data + g->offset, size)));
 	pkt_store16(udp + UDP_CSUM, sum == 0 ? 0xffff : sum);
 }
 
+/* The next segment; there is room for it. */
+static inline void
+segment_add(struct gso *g, struct batch *b, uint32_t stride)
+{
+	uint32_t left = g->pkt.len - g->offset;
+	uint32_t size = left < g->gso_size ? left : g->gso_size;
+	bool first = g->offset == g->hdr_len;
+	uint8_t *hdr = b->headers + b->used;
+
+	g->done = left == size;
+	memcpy(hdr, g->data, g->hdr_len);
+	if (g->pkt.proto == PKT_TCP)
+		segment_tcp(g, hdr + g->pkt.l4, size, first, g->done);
+	else
+		segment_udp(g, hdr + g->pkt.l4, size);
+	segment_ip(g, hdr, g->hdr_len + size);
+	b->segs[b->count++] = (struct seg){.hdr = hdr,
+	    .data = g->data + g->offset,
+	    .hdr_len = g->hdr_len,
+	    .data_len = size};
+	b->used += stride;
+	g->offset += size;
+}
+
 bool
 gso_next(struct gso *g, struct batch *b)
 {
-	uint32_t left, size, stride = (g->hdr_len + 63) & ~63u;
-	bool first;
-	struct seg *s;
-	uint8_t *hdr;
+	uint32_t stride = (g->hdr_len + 63) & ~63u;
 
 	if (!g->split && !g->done && b->count < BATCH_PACKETS) {
-		s = &b->segs[b->count++];
-		*s = (struct seg){.data = g->data, .data_len = g->pkt.len};
+		b->segs[b->count++] =
+		    (struct seg){.data = g->data, .data_len = g->pkt.len};
 		g->done = true;
 	}
+	if (!g->split)
+		return g->done;
 	while (!g->done && b->count < BATCH_PACKETS &&
-	       b->used + stride <= BATCH_HEADERS && g->split) {
-		left = g->pkt.len - g->offset;
-		size = left < g->gso_size ? left : g->gso_size;
-		first = g->offset == g->hdr_len;
-		g->done = left == size;
-		hdr = b->headers + b->used;
-		memcpy(hdr, g->data, g->hdr_len);
-		if (g->pkt.proto == PKT_TCP)
-			segment_tcp(g, hdr + g->pkt.l4, size, first, g->done);
-		else
-			segment_udp(g, hdr + g->pkt.l4, size);
-		segment_ip(g, hdr, g->hdr_len + size);
-		s = &b->segs[b->count++];
-		*s = (struct seg){.hdr = hdr,
-		    .data = g->data + g->offset,
-		    .hdr_len = g->hdr_len,
-		    .data_len = size};
-		b->used += stride;
-		g->offset += size;
-	}
+	       b->used + stride <= BATCH_HEADERS)
+		segment_add(g, b, stride);
 	return g->done;
 }

@@ -14,8 +14,9 @@
 /*
  * udp_receive -> udp_message -> gro_continue, or else pkt_parse ->
  * peers_source_ok -> gro_push; then gro_frame -> tun_write.  Buffers are reused
- * when the burst is written.
+ * when the burst is written.  Read it from the end, as egress.c.
  */
+
 /*
  * Runs that UDP_GRO made fill their buffers: four of them stay in the L2
  * cache.  Single datagrams do not: there more of them save system calls.  Runs

@@ -122,7 +122,8 @@ worker_on_peers_commit(struct context *c, struct imsg *m)
 	if (c->phase != PHASE_RUN)
 		return 0;
 	ingress_drain_unused(c->w);
-	return report_peers_done(m->hdr.id);
+	report_peers_done(m->hdr.id);
+	return 0;
 }
 
 static int

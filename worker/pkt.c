@@ -2,9 +2,7 @@
 
 #define IPV4_MIN 20
 #define IPV4_MF_OR_OFFSET 0x3fff
-#define IPV6_LEN 40
 #define TCP_MIN 20
-#define UDP_LEN 8
 
 /* IPv6 next headers that lead on to another (RFC 8200, section 4). */
 #define IPV6_HOP_BY_HOP 0
@@ -36,12 +34,12 @@ parse_ipv6(const uint8_t *data, size_t len, struct pkt *p)
 	uint8_t next;
 	uint32_t size;
 
-	if (len < IPV6_LEN)
+	if (len < IPV6_HDR_LEN)
 		return PKT_SHORT;
-	p->len = IPV6_LEN + (uint32_t)pkt_be16(data + 4);
+	p->len = IPV6_HDR_LEN + (uint32_t)pkt_be16(data + 4);
 	if (p->len > len)
 		return PKT_LENGTH;
-	p->l4 = IPV6_LEN;
+	p->l4 = IPV6_HDR_LEN;
 	for (next = data[6]; next == IPV6_HOP_BY_HOP || next == IPV6_ROUTING ||
 			     next == IPV6_DESTINATION || next == IPV6_FRAGMENT;
 	     next = data[p->l4], p->l4 += size) {
@@ -53,9 +51,6 @@ parse_ipv6(const uint8_t *data, size_t len, struct pkt *p)
 		size = next == IPV6_FRAGMENT ? 8 : (data[p->l4 + 1] + 1u) * 8;
 		if (p->fragment || size > p->len - p->l4)
 			break;
-		/* segments left, RFC 8200, section 4.4 */
-		if (next == IPV6_ROUTING && data[p->l4 + 3] != 0)
-			p->routed = true;
 	}
 	/* A chain that was cut short has no transport that we could know. */
 	p->proto = next == IPV6_HOP_BY_HOP || next == IPV6_ROUTING ||
@@ -73,7 +68,7 @@ transport_len(const uint8_t *data, const struct pkt *p)
 	if (p->fragment)
 		return 0;
 	if (p->proto == PKT_UDP)
-		return room >= UDP_LEN ? UDP_LEN : 0;
+		return room >= UDP_HDR_LEN ? UDP_HDR_LEN : 0;
 	if (p->proto != PKT_TCP || room < TCP_MIN)
 		return 0;
 	size = (data[p->l4 + 12] >> 4) * 4u;

@@ -23,11 +23,24 @@ enum pkt_drop {
 #define PKT_TCP 6
 #define PKT_UDP 17
 
+/* Lengths, offsets and bits in headers: RFC 8200, RFC 9293, RFC 768. */
+#define IPV6_HDR_LEN 40
+#define TCP_SEQ 4
+#define TCP_FLAGS 13
+#define TCP_CSUM 16
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_PSH 0x08
+#define TCP_FLAG_ACK 0x10
+#define TCP_FLAG_ECE 0x40
+#define TCP_FLAG_CWR 0x80
+#define UDP_HDR_LEN 8
+#define UDP_LENGTH 4
+#define UDP_CSUM 6
+
 struct pkt {
 	uint8_t version; /* 4 or 6 */
 	uint8_t proto;	 /* of the transport, behind extension headers */
 	bool fragment;	 /* a fragment, the first one too */
-	bool routed;	 /* IPv6: the destination is not yet the final one */
 	bool extended;	 /* IPv4 options or IPv6 extension headers */
 	uint32_t len;	 /* what the IP header says, <= the bytes given */
 	uint32_t l4;	 /* offset of the transport header, <= len */
@@ -43,6 +56,13 @@ struct pkt {
  * PKT_VERSION or PKT_LENGTH; *p is set only for PKT_OK.
  */
 enum pkt_drop pkt_parse(const uint8_t *, size_t len, struct pkt *p);
+
+/* Of the checksum, from the start of the TCP or UDP header. */
+static inline uint16_t
+pkt_csum_offset(const struct pkt *p)
+{
+	return p->proto == PKT_TCP ? TCP_CSUM : UDP_CSUM;
+}
 
 /* Address bytes, 4 or 16 of them, of a packet that was parsed. */
 static inline const uint8_t *

@@ -30,10 +30,11 @@ report_ready(uint32_t applied, uint32_t missing)
 		_exit(1);
 }
 
-int
+void
 report_peers_done(uint32_t id)
 {
-	return imsg_send(PARENT_FD, MSG_PEERS_DONE, id, NULL, 0, -1);
+	if (imsg_send(PARENT_FD, MSG_PEERS_DONE, id, NULL, 0, -1) == -1)
+		_exit(1);
 }
 
 void

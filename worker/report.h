@@ -6,21 +6,19 @@
 #include "common/log.h"
 #include "ipc/msg.h"
 
-/*
- * What the worker tells its parent.  Should the channel be full, nothing of it
- * is sent again: the counters still tell.
- */
+/* What the worker tells its parent. */
 #define PARENT_FD 3
 
-/* A sink for log_set_sink. */
+/* A sink for log_set_sink; lost if the channel is full. */
 void report_log(enum log_level, const char *text);
 /* Locked down, by what of SANDBOX_...; ends if nobody can be told. */
 void report_ready(uint32_t applied, uint32_t missing);
-/* The peers of that message are in force.  -1 with errno. */
-int report_peers_done(uint32_t id);
+/* The peers of that message are in force; ends if nobody can be told. */
+void report_peers_done(uint32_t id);
 /*
- * The kernel refused an offload with this errno, and it is not used any more.
- * slot: of the peer that it concerns, or -1 for all.
+ * The kernel refused an offload with this errno, and it is not used any more;
+ * if the channel is full, the counters still tell.  slot: of the peer that it
+ * concerns, or -1 for all.
  */
 void report_offload_off(enum offload, int error, int slot);
 /* The tun device is gone, and so is the worker. */

@@ -69,13 +69,17 @@ is_gso_refusal(int error)
 	return error == EIO || error == EINVAL || error == EMSGSIZE;
 }
 
-/* An error that belongs to an earlier datagram: reported once, then gone. */
+/*
+ * An error that belongs to an earlier datagram, reported once, then gone: what
+ * ICMP may bring a connected socket (icmp_err_convert and tab_unreach of
+ * Linux).
+ */
 static bool
 is_pending_error(int error)
 {
 	return error == ECONNREFUSED || error == EHOSTUNREACH ||
-	       error == ENETUNREACH || error == EHOSTDOWN || error == EPROTO ||
-	       error == ENOPROTOOPT || error == EACCES;
+	       error == ENETUNREACH || error == EHOSTDOWN || error == ENONET ||
+	       error == EPROTO || error == ENOPROTOOPT || error == EACCES;
 }
 
 static enum counter
@@ -124,52 +128,50 @@ gso_taken(struct peer *p, uint32_t size)
 }
 
 static ssize_t
-send_once(struct peer *p, const struct iovec *iov, int iovcnt, uint32_t size,
-    uint32_t count)
+send_once(struct peer *p, const struct udp_run *r)
 {
-	if (set_gso_size(p, size, count) == -1)
+	if (set_gso_size(p, r->size, r->count) == -1)
 		return -1;
-	return writev(p->fd, iov, iovcnt);
+	return writev(p->fd, r->iov, r->iovcnt);
 }
 
 /* Once more where the error was an earlier datagram's, or a signal came. */
 static ssize_t
-send_past_error(struct worker *w, struct peer *p, const struct iovec *iov,
-    int iovcnt, uint32_t size, uint32_t count)
+send_past_error(struct worker *w, struct peer *p, const struct udp_run *r)
 {
-	ssize_t n = send_once(p, iov, iovcnt, size, count);
+	ssize_t n = send_once(p, r);
 
 	if (n != -1 || (errno != EINTR && !is_pending_error(errno)))
 		return n;
 	worker_count(w, COUNTER_RX_SOCKET_ERRORS, errno != EINTR);
-	return send_once(p, iov, iovcnt, size, count);
+	return send_once(p, r);
 }
 
 int
-udp_send(struct worker *w, struct peer *p, const struct iovec *iov, int iovcnt,
-    uint32_t size, uint32_t count, uint32_t bytes)
+udp_send(struct worker *w, struct peer *p, const struct udp_run *r)
 {
-	ssize_t n = send_past_error(w, p, iov, iovcnt, size, count);
+	ssize_t n = send_past_error(w, p, r);
 
 	/* a single packet may go where the size that is set was refused */
-	if (n == -1 && count == 1 && is_gso_refusal(errno) && clear_gso_size(p))
-		n = send_past_error(w, p, iov, iovcnt, size, count);
+	if (n == -1 && r->count == 1 && is_gso_refusal(errno) &&
+	    clear_gso_size(p))
+		n = send_past_error(w, p, r);
 	if (n == -1) {
-		if (count > 1 && is_gso_refusal(errno))
-			return gso_refused(w, p, size, errno);
-		worker_count(w, drop_counter(errno), count);
-		counter_add(&p->counters->tx_dropped, count);
+		if (r->count > 1 && is_gso_refusal(errno))
+			return gso_refused(w, p, r->size, errno);
+		worker_count(w, drop_counter(errno), r->count);
+		counter_add(&p->counters->tx_dropped, r->count);
 		return 0;
 	}
-	if (count > 1) {
-		gso_taken(p, size);
+	if (r->count > 1) {
+		gso_taken(p, r->size);
 		worker_count(w, COUNTER_TX_GSO_SENDS, 1);
 	}
 	worker_count(w, COUNTER_TX_SENDS, 1);
-	worker_count(w, COUNTER_TX_PACKETS, count);
-	worker_count(w, COUNTER_TX_BYTES, bytes);
-	counter_add(&p->counters->tx_packets, count);
-	counter_add(&p->counters->tx_bytes, bytes);
+	worker_count(w, COUNTER_TX_PACKETS, r->count);
+	worker_count(w, COUNTER_TX_BYTES, r->bytes);
+	counter_add(&p->counters->tx_packets, r->count);
+	counter_add(&p->counters->tx_bytes, r->bytes);
 	return 0;
 }
 
@@ -258,7 +260,7 @@ udp_message(struct worker *w, struct peer *p, struct udp_rx *rx, size_t i)
 	if (dropped != p->overflow || !p->overflow_known)
 		count_overflow(w, p, dropped);
 	if (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		worker_count(w, COUNTER_RX_DROP_HEADER, 1);
+		worker_count(w, COUNTER_RX_DROP_TRUNCATED, 1);
 		counter_add(&p->counters->rx_dropped, 1);
 		out.data = NULL;
 		out.len = 0;

@@ -16,14 +16,20 @@ struct worker;
  */
 void udp_adopt(struct peer *, int fd);
 
+/* Datagrams of size bytes each, the last perhaps smaller: one send. */
+struct udp_run {
+	const struct iovec *iov;
+	int iovcnt;
+	uint32_t size;
+	uint32_t count; /* of datagrams */
+	uint32_t bytes; /* in all */
+};
 /*
- * Sends iov as datagrams of size bytes each (the last may be smaller) on the
- * peer's socket: count of them, bytes in all.  0, or the errno of a refusal
- * that the caller may answer with single sends (EIO, EINVAL, EMSGSIZE).  All
- * that is sent or lost for good is counted here.
+ * Sends them on the peer's socket.  0, or the errno of a refusal that the
+ * caller may answer with single sends (EIO, EINVAL, EMSGSIZE).  All that is
+ * sent or lost for good is counted here.
  */
-int udp_send(struct worker *, struct peer *, const struct iovec *, int iovcnt,
-    uint32_t size, uint32_t count, uint32_t bytes);
+int udp_send(struct worker *, struct peer *, const struct udp_run *);
 
 /*
  * A receiver: buffers for one recvmmsg, reused for every peer.

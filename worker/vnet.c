@@ -4,7 +4,6 @@
 #include "worker/vnet.h"
 
 _Static_assert(sizeof(struct virtio_net_hdr) == VNET_HDR_LEN, "vnet_hdr");
-_Static_assert(VNET_GSO_UDP == VIRTIO_NET_HDR_GSO_UDP, "gso_type");
 
 void
 vnet_decode(const uint8_t *buf, struct vnet_hdr *h)

@@ -14,7 +14,6 @@
 enum vnet_gso {
 	VNET_GSO_NONE = 0,
 	VNET_GSO_TCPV4 = 1,
-	VNET_GSO_UDP = 3, /* UFO, gone from the kernel since 4.14 */
 	VNET_GSO_TCPV6 = 4,
 	VNET_GSO_UDP_L4 = 5,
 };
