@@ -98,7 +98,8 @@ struct conf_macro {
 
 /*
  * Parses a file.  Returns the configuration, the caller's, or NULL after
- * every error was reported as "file:line: message" to report.
+ * every error was reported as "file:line: message" to report, or as
+ * "file: message" where the file itself is wrong.
  */
 typedef void conf_report(const char *message, void *arg);
 struct conf *conf_parse(const char *path, const struct conf_macro *,

@@ -10,7 +10,11 @@ conf_error_send(
 {
 	char line[1024];
 
-	snprintf(line, sizeof(line), "%s:%d: %s", where.file, where.line, text);
+	if (where.line == 0)
+		snprintf(line, sizeof(line), "%s: %s", where.file, text);
+	else
+		snprintf(line, sizeof(line), "%s:%d: %s", where.file,
+		    where.line, text);
 	errors->report(line, errors->arg);
 }
 

@@ -13,7 +13,7 @@
 
 struct conf_where {
 	const char *file; /* NULL: nowhere */
-	int line;
+	int line;	  /* 0: the file as a whole */
 };
 
 struct conf_errors {
@@ -22,7 +22,7 @@ struct conf_errors {
 	unsigned int count;
 };
 
-/* Reports "file:line: message", or that there are too many. */
+/* Reports "file:line: message", "file: message", or that there are too many. */
 void conf_error(struct conf_errors *, struct conf_where, const char *, ...)
     __attribute__((format(printf, 3, 4)));
 /* Too many: whatever is left of the files is not worth reading. */

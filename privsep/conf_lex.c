@@ -165,29 +165,61 @@ lex_path(struct conf_lex *lex, const char *path, struct conf_where from)
 	return kept;
 }
 
+/* The first file is wrong as a whole, one that is included where it is. */
+static void
+lex_refuse(struct conf_lex *lex, const char *path, struct conf_where from,
+    const char *why)
+{
+	struct conf_where whole = {.file = path};
+
+	if (from.file == NULL)
+		conf_error(lex->errors, whole, "%s", why);
+	else
+		conf_error(lex->errors, from, "include \"%s\": %s", path, why);
+}
+
+static void
+lex_refuse_open(
+    struct conf_lex *lex, const char *path, struct conf_where from, int error)
+{
+	const char *remedy;
+	char why[256];
+
+	if (error == EACCES)
+		remedy = "run tund as root, or make it readable";
+	else if (from.file == NULL)
+		remedy = "make it, or name another with tund -f";
+	else
+		remedy = "make it, or correct the name";
+	snprintf(why, sizeof(why), "%s; %s", strerror(error), remedy);
+	lex_refuse(lex, path, from, why);
+}
+
 /* Who may write to the file may start what root starts. */
 static bool
-lex_file_is_safe(
-    struct conf_lex *lex, struct conf_where where, const struct stat *st)
+lex_file_is_safe(struct conf_lex *lex, const char *path, struct conf_where from,
+    const struct stat *st)
 {
+	char why[768];
+
 	if (!S_ISREG(st->st_mode))
-		conf_error(lex->errors, where, "not a regular file");
+		snprintf(why, sizeof(why), "not a regular file; name one%s",
+		    from.file == NULL ? " with tund -f" : "");
 	else if (st->st_uid != 0 && st->st_uid != geteuid())
-		conf_error(lex->errors, where,
+		snprintf(why, sizeof(why),
 		    "owned by uid %u, who is neither root nor the current "
 		    "user; run chown root %s",
-		    (unsigned int)st->st_uid, where.file);
+		    (unsigned int)st->st_uid, path);
 	else if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		conf_error(lex->errors, where,
-		    "writable by %s; run chmod go-w %s",
-		    (st->st_mode & S_IWOTH) ? "everyone" : "its group",
-		    where.file);
+		snprintf(why, sizeof(why), "writable by %s; run chmod go-w %s",
+		    (st->st_mode & S_IWOTH) ? "everyone" : "its group", path);
 	else if (st->st_size > LEX_FILE_SIZE_MAX)
-		conf_error(lex->errors, where,
+		snprintf(why, sizeof(why),
 		    "larger than %d bytes; split it with include",
 		    LEX_FILE_SIZE_MAX);
 	else
 		return true;
+	lex_refuse(lex, path, from, why);
 	return false;
 }
 
@@ -246,7 +278,7 @@ lex_file_push(struct conf_lex *lex, int fd, const struct stat *st,
 
 	data = lex_alloc((size_t)st->st_size + 1);
 	if ((n = lex_file_read(fd, data, (size_t)st->st_size)) == -1) {
-		conf_error(lex->errors, where, "%s", strerror(errno));
+		lex_refuse_open(lex, where.file, from, errno);
 		free(data);
 		return;
 	}
@@ -270,22 +302,19 @@ conf_lex_include(struct conf_lex *lex, const char *path, struct conf_where from)
 	struct stat st;
 	int fd;
 
-	if (path[0] == '\0') {
-		conf_error(lex->errors, from, "include of an empty name");
+	if (path[0] == '\0' && from.file != NULL) {
+		conf_error(lex->errors, from,
+		    "include of an empty name; name the file");
 		return;
 	}
 	where.file = lex_path(lex, path, from);
 	if (lex->last.file == NULL)
 		lex->last = where;
 	fd = open(where.file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd == -1 || fstat(fd, &st) == -1) {
-		if (from.file == NULL)
-			conf_error(lex->errors, where, "%s", strerror(errno));
-		else
-			conf_error(lex->errors, from, "include \"%s\": %s",
-			    where.file, strerror(errno));
-	} else if (lex_file_is_safe(lex, where, &st) &&
-		   lex_file_may_nest(lex, from, &st))
+	if (fd == -1 || fstat(fd, &st) == -1)
+		lex_refuse_open(lex, where.file, from, errno);
+	else if (lex_file_is_safe(lex, where.file, from, &st) &&
+		 lex_file_may_nest(lex, from, &st))
 		lex_file_push(lex, fd, &st, where, from);
 	if (fd != -1)
 		close(fd);

@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <err.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -60,16 +61,11 @@ add_macro(struct options *o, char *text)
 {
 	char *value = strchr(text, '=');
 
-	if (value == NULL || value == text) {
-		fprintf(stderr, "tund: -D %s: write it as name=value\n", text);
-		exit(2);
-	}
-	if (o->macro_count == MACROS_MAX) {
-		fprintf(stderr,
-		    "tund: -D %s: more than %d; put it into the file\n", text,
+	if (value == NULL || value == text)
+		errx(2, "-D %s: write it as name=value", text);
+	if (o->macro_count == MACROS_MAX)
+		errx(2, "-D %s: more than %d; put it into the file", text,
 		    MACROS_MAX);
-		exit(2);
-	}
 	*value++ = '\0';
 	o->macros[o->macro_count++] = (struct conf_macro){text, value};
 }
@@ -90,6 +86,8 @@ parse_options(int argc, char **argv, struct options *o)
 			o->foreground = true;
 			break;
 		case 'f':
+			if (*optarg == '\0')
+				errx(2, "-f: an empty name; name the file");
 			o->path = optarg;
 			break;
 		case 'n':
@@ -106,7 +104,8 @@ parse_options(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind != argc)
-		usage();
+		errx(2, "%s: not an option; name a configuration with -f",
+		    argv[optind]);
 }
 
 static void
