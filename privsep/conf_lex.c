@@ -34,6 +34,7 @@ struct lex_macro {
 	const char *name;
 	const char *value;
 	bool fixed;
+	bool used;
 };
 
 struct lex_source {
@@ -372,12 +373,25 @@ conf_lex_define(struct conf_lex *lex, struct conf_where where, const char *name,
 	m->fixed = fixed;
 }
 
+void
+conf_lex_warn_unused(const struct conf_lex *lex)
+{
+	const struct lex_macro *m;
+
+	SLIST_FOREACH (m, &lex->macros, entry) {
+		if (m->fixed && !m->used)
+			log_warnx("-D %s: no $%s is in the configuration; "
+				  "write it there, or leave out the option",
+			    m->name, m->name);
+	}
+}
+
 static void
-lex_macro_push(
-    struct conf_lex *lex, const struct lex_macro *m, struct conf_where use)
+lex_macro_push(struct conf_lex *lex, struct lex_macro *m, struct conf_where use)
 {
 	struct lex_source *s;
 
+	m->used = true;
 	s = lex_alloc(sizeof(*s));
 	s->is_macro = true;
 	s->data = m->value;
@@ -536,7 +550,7 @@ lex_quoted(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 static bool
 lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
-	const struct lex_macro *m;
+	struct lex_macro *m;
 	char name[MACRO_NAME_MAX + 1], why[512];
 	size_t len = 0;
 

@@ -41,6 +41,8 @@ void conf_lex_include(
 /* Defines $name; fixed: a later definition in a file does not change it. */
 void conf_lex_define(struct conf_lex *, struct conf_where, const char *name,
     const char *value, bool fixed);
+/* Logs which of the fixed ones stand nowhere. */
+void conf_lex_warn_unused(const struct conf_lex *);
 
 void conf_lex_next(struct conf_lex *, struct conf_token *);
 

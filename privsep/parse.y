@@ -557,6 +557,7 @@ conf_parse(const char *path, const struct conf_macro *macros, size_t count,
 	struct parser p = {.errors = {.report = report, .arg = arg},
 	    .token = {.text = ""}};
 	struct conf_where start = {.line = 1}, nowhere = {0};
+	struct conf_where option = {.file = "-D"};
 	struct conf *conf;
 	size_t n;
 
@@ -566,10 +567,12 @@ conf_parse(const char *path, const struct conf_macro *macros, size_t count,
 	p.end = start;
 	for (n = 0; n < count; n++)
 		conf_lex_define(
-		    p.lex, start, macros[n].name, macros[n].value, true);
+		    p.lex, option, macros[n].name, macros[n].value, true);
 	conf_lex_include(p.lex, path, nowhere);
 	yyparse(&p);
 	conf = conf_build_finish(p.build, p.end);
+	if (conf != NULL)
+		conf_lex_warn_unused(p.lex);
 	conf_build_free(p.build);
 	conf_lex_free(p.lex);
 	return conf;
