@@ -152,7 +152,7 @@ build_user(struct conf_build *b, struct conf_where where,
 	if (strcmp(name, "root") == 0) {
 		conf_error(b->errors, where,
 		    "%s \"root\" has the privileges that this process must "
-		    "not have",
+		    "not have; name another",
 		    v.what);
 		return;
 	}

@@ -93,6 +93,16 @@ has_allowed(const struct conf_interface *c, const struct prefix *prefix)
 	return false;
 }
 
+static const char *
+address_remedy(const struct prefix *p, int error)
+{
+	if (p->addr.family == 6 &&
+	    (error == EACCES || error == EPERM || error == EOPNOTSUPP))
+		return "; switch IPv6 on (net.ipv6.conf.*.disable_ipv6), or "
+		       "remove the address";
+	return "";
+}
+
 /* Adds what c has and old has not (old NULL: all).  -1 after why. */
 static int
 add_addresses(struct iface *ifc, const struct conf_interface *c,
@@ -110,9 +120,9 @@ add_addresses(struct iface *ifc, const struct conf_interface *c,
 		r = netlink_add_address(ifc->daemon->netlink, ifc->ifindex, p);
 		if (r == -1) {
 			snprintf(why, whylen,
-			    "%s: address %s cannot be added: %s",
+			    "%s: address %s cannot be added: %s%s",
 			    iface_name(ifc), prefix_format(p, text),
-			    strerror(errno));
+			    strerror(errno), address_remedy(p, errno));
 			return -1;
 		}
 		/* what was there before is not ours to take away */
@@ -182,10 +192,13 @@ add_routes(struct iface *ifc, const struct conf_interface *c,
 			if (add_route(ifc, &p->allow.list[i]) == 0)
 				continue;
 			snprintf(why, whylen,
-			    "%s: route to %s cannot be added: %s",
+			    "%s: route to %s cannot be added: %s%s",
 			    iface_name(ifc),
 			    prefix_format(&p->allow.list[i], text),
-			    strerror(errno));
+			    strerror(errno),
+			    errno == EEXIST
+				? "; remove that route, or set \"routes off\""
+				: "");
 			return -1;
 		}
 	}
@@ -224,7 +237,8 @@ ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
 	struct netlink *nl = ifc->daemon->netlink;
 
 	if (netlink_set_txqueuelen(nl, ifc->ifindex, c->txqueuelen) == -1)
-		log_warn("%s: txqueuelen %u", iface_name(ifc), c->txqueuelen);
+		log_warn("%s: txqueuelen %u cannot be set", iface_name(ifc),
+		    c->txqueuelen);
 	if (netlink_set_gso_max_segs(nl, ifc->ifindex, c->gso_max_segs) == -1)
 		log_debug("%s: gso-max-segs %u is not supported",
 		    iface_name(ifc), c->gso_max_segs);
@@ -234,7 +248,8 @@ static void
 set_promote(struct iface *ifc)
 {
 	if (netlink_set_promote(ifc->daemon->netlink, ifc->ifindex) == -1)
-		log_warn("%s: promote_secondaries", iface_name(ifc));
+		log_warn(
+		    "%s: promote_secondaries cannot be set", iface_name(ifc));
 }
 
 static int

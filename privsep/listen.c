@@ -54,7 +54,9 @@ make_directory(const char *path)
 
 	strlcpy(copy, path, sizeof(copy));
 	if (mkdir(dirname(copy), 0755) == -1 && errno != EEXIST) {
-		log_warn("the directory of %s cannot be made", path);
+		log_warnx("the directory of %s cannot be made: %s; make it, or "
+			  "choose another \"control\" path",
+		    path, strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -78,7 +80,10 @@ listen_on(const char *path, gid_t gid)
 		return -1;
 	}
 	if (remove_stale(path) == -1) {
-		log_warn("%s is in the way", path);
+		log_warnx("%s is in the way: %s; remove it, or choose another "
+			  "\"control\" path",
+		    path,
+		    errno == EEXIST ? "it is no socket" : strerror(errno));
 		return -1;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -93,7 +98,9 @@ listen_on(const char *path, gid_t gid)
 	umask(old);
 	if (r == -1 || chown(path, 0, gid) == -1 ||
 	    listen(fd, CONTROL_BACKLOG) == -1) {
-		log_warn("control socket %s", path);
+		log_warnx("control socket %s: %s; let root write there, or "
+			  "choose another \"control\" path",
+		    path, strerror(errno));
 		close(fd);
 		return -1;
 	}
@@ -114,7 +121,7 @@ void
 listen_remove(const struct daemon *d)
 {
 	if (d->listen_fd != -1 && unlink(d->conf->control_path) == -1)
-		log_warn("%s", d->conf->control_path);
+		log_warn("%s cannot be removed", d->conf->control_path);
 	if (d->rlisten_fd != -1 && unlink(d->conf->control_rpath) == -1)
-		log_warn("%s", d->conf->control_rpath);
+		log_warn("%s cannot be removed", d->conf->control_rpath);
 }

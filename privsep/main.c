@@ -176,7 +176,14 @@ make_empty_root(void)
 {
 	if ((mkdir(TUND_RUNTIMEDIR, 0755) == -1 && errno != EEXIST) ||
 	    (mkdir(EMPTY_ROOT, 0555) == -1 && errno != EEXIST))
-		fatal("%s", EMPTY_ROOT);
+		fatalx("%s: %s; make this directory, or let tund make it",
+		    EMPTY_ROOT, strerror(errno));
+}
+
+static void __attribute__((noreturn)) no_executable(const char *path)
+{
+	fatalx("%s: %s; install tund, or name its directory with -x", path,
+	    strerror(errno));
 }
 
 /* Better to say so now than to try again for ever. */
@@ -192,9 +199,7 @@ check_executables(const char *directory)
 		snprintf(path, sizeof(path), "%s/%s", directory,
 		    process_name(kinds[i]));
 		if (access(path, X_OK) == -1)
-			fatal("%s (install tund, or name its directory with "
-			      "-x)",
-			    path);
+			no_executable(path);
 	}
 }
 
@@ -427,7 +432,7 @@ main(int argc, char **argv)
 	d.conf_path = absolute(o.path, conf_path);
 	check_path(d.conf_path);
 	if ((d.libexec = realpath(o.libexec, libexec)) == NULL)
-		fatal("%s", o.libexec);
+		no_executable(o.libexec);
 	d.macros = o.macros;
 	d.macro_count = o.macro_count;
 	d.log_level[PROCESS_PARENT] = d.log_level[PROCESS_WORKER] =

@@ -22,7 +22,8 @@ send_counters(struct daemon *d)
 			fd =
 			    counters_reopen_readonly(ifc->queue[i].counters_fd);
 			if (fd == -1) {
-				log_warn("counters of %s", iface_name(ifc));
+				log_warn("the counters of %s cannot be shown",
+				    iface_name(ifc));
 				continue;
 			}
 			proc_send(d->control, MSG_CONTROL_COUNTERS,

@@ -168,7 +168,9 @@ slot_zero_counters(struct iface *ifc, size_t slot)
 		    pwrite(ifc->queue[q].counters_fd, &zero, sizeof(zero),
 			(off_t)(offsetof(struct counters, peers) +
 				slot * sizeof(zero))) == -1)
-			log_warn("counters of slot %zu", slot);
+			log_warn("%s: the counters of a peer cannot be set to "
+				 "zero",
+			    iface_name(ifc));
 }
 
 /* Where no worker runs, as for a device that is gone, none has to let go. */

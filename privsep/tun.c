@@ -137,8 +137,15 @@ explain_attach(
 	case EACCES:
 		return explain(why, whylen,
 		    "%s: opening a tun device needs CAP_NET_ADMIN and access "
-		    "to %s: start tund as root",
+		    "to %s: start tund as root, and let its unit or container "
+		    "use the device",
 		    conf->name, TUN_PATH);
+	case EISDIR:
+	case ENOTTY:
+		return explain(why, whylen,
+		    "%s: %s is something else: make it anew with `mknod %s c "
+		    "10 200`",
+		    conf->name, TUN_PATH, TUN_PATH);
 	case EINVAL:
 		return explain(why, whylen,
 		    "%s: the kernel refuses this name or its flags: choose "

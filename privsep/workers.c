@@ -88,7 +88,8 @@ workers_on_setup(struct proc *p, void *arg)
 	proc_send(p, MSG_WORKER_CONFIG, 0, &c, sizeof(c), -1);
 	proc_send(p, MSG_WORKER_TUN, 0, NULL, 0, q->tun_fd);
 	if (counters_write_head(q->counters_fd, c.slots) == -1)
-		log_warn("%s: the counters of queue %u", c.interface, c.queue);
+		log_warn("%s: the counters of queue %u cannot be written",
+		    c.interface, c.queue);
 	proc_send(p, MSG_WORKER_COUNTERS, 0, NULL, 0, q->counters_fd);
 	for (i = 0; i < ifc->slot_count; i++)
 		proc_send(p, MSG_WORKER_SOCKET, i, NULL, 0,
