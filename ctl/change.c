@@ -34,12 +34,14 @@ params_set_mtu(const struct ctl *ctl)
 	long long mtu;
 
 	if (ctl->nargs != 3) {
-		complain("set %s mtu takes one number", ctl->args[0]);
+		complain("set %s mtu takes one number, as in \"set %s mtu "
+			 "1400\"",
+		    ctl->args[0], ctl->args[0]);
 		return NULL;
 	}
 	mtu = strtonum(ctl->args[2], MTU_MIN, MTU_MAX, &error);
 	if (error != NULL) {
-		complain("mtu %s is %s; it is from %d to %d", ctl->args[2],
+		complain("mtu %s is %s; give bytes from %d to %d", ctl->args[2],
 		    error, MTU_MIN, MTU_MAX);
 		return NULL;
 	}
@@ -54,8 +56,9 @@ params_set_offload(const struct ctl *ctl)
 	int on = strcmp(state, "on") == 0;
 
 	if (!on && strcmp(state, "off") != 0) {
-		complain("set %s offload takes a name, then on or off",
-		    ctl->args[0]);
+		complain("set %s offload takes a name, then on or off, as in "
+			 "\"set %s offload gro off\"",
+		    ctl->args[0], ctl->args[0]);
 		return NULL;
 	}
 	return params_made(json_pack("{s:s, s:{s:b}}", "interface",

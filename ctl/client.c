@@ -1,4 +1,5 @@
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <errno.h>
@@ -61,12 +62,27 @@ connect_to_twin(const char *path)
 	return connect_to(twin);
 }
 
+/* connect(2) refuses a file or a folder as it does a socket of the dead. */
+static bool
+is_other_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
 static enum ctl_exit
 connect_failed(const char *path, int error)
 {
+	if (is_other_file(path)) {
+		complain("%s: not a socket; name that of tund with -s", path);
+		return CTL_NOT_RUNNING;
+	}
 	switch (error) {
 	case ENAMETOOLONG:
-		complain("%s: too long for the path of a socket", path);
+		complain("%s: longer than the %zu bytes that the path of a "
+			 "socket can have; name a shorter one with -s",
+		    path, sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
 		return CTL_USAGE;
 	case EACCES:
 	case EPERM:
@@ -86,8 +102,8 @@ connect_failed(const char *path, int error)
 		    path, error == ENOENT ? "no such socket" : "refused");
 		return CTL_NOT_RUNNING;
 	default:
-		complain("%s: %s; is it the control socket of tund?", path,
-		    strerror(error));
+		complain("%s: %s; name the control socket of tund with -s",
+		    path, strerror(error));
 		return CTL_NOT_RUNNING;
 	}
 }
@@ -126,7 +142,8 @@ client_close(struct client *c)
 static enum ctl_exit
 stopped(void)
 {
-	complain("tund closed the connection; look whether it is running");
+	complain("tund closed the connection; see its log, and start it if it "
+		 "does not run");
 	return CTL_NOT_RUNNING;
 }
 
@@ -170,7 +187,8 @@ client_read(struct client *c, int seconds)
 	int r;
 
 	if (make_room(c) == -1) {
-		complain("the answer is too long, or memory is short");
+		complain("the answer is too long, or memory is short; ask for "
+			 "one interface");
 		return CTL_REFUSED;
 	}
 	do {
@@ -209,8 +227,8 @@ client_message(struct client *c, int seconds, struct jsonrpc_message *m)
 	c->taken = (size_t)(newline - c->buf) + 1;
 	if (jsonrpc_read_message(c->buf, c->taken - 1, m) == 0)
 		return CTL_OK;
-	complain("the answer makes no sense; is it the control socket of "
-		 "tund?");
+	complain("the answer makes no sense; name the control socket of tund "
+		 "with -s");
 	return CTL_REFUSED;
 }
 

@@ -92,24 +92,64 @@ verb_find(const char *name)
 	return n > 0 && matches == 1 ? found : NULL;
 }
 
-static void __attribute__((noreturn)) verb_unknown(const char *name)
+/* Those that begin so, with commas. */
+static void
+verbs_list(const char *beginning, char *list, size_t size)
 {
 	const struct verb *v;
-	char list[512] = "";
 
+	list[0] = '\0';
 	for (v = verbs; v->name != NULL; v++) {
-		strlcat(list, v == verbs ? "" : ", ", sizeof(list));
-		strlcat(list, v->name, sizeof(list));
+		if (strncmp(v->name, beginning, strlen(beginning)) != 0)
+			continue;
+		strlcat(list, list[0] == '\0' ? "" : ", ", size);
+		strlcat(list, v->name, size);
 	}
-	complain("no verb, or no single one, \"%s\"; there are %s", name, list);
+}
+
+static void __attribute__((noreturn)) verb_unknown(const char *name)
+{
+	char list[512];
+
+	verbs_list(name, list, sizeof(list));
+	if (list[0] != '\0') {
+		complain(
+		    "\"%s\" begins several verbs; write one of %s", name, list);
+	} else {
+		verbs_list("", list, sizeof(list));
+		complain("no verb \"%s\"; there are %s", name, list);
+	}
 	exit(CTL_USAGE);
 }
 
-static void __attribute__((noreturn)) verb_usage(const struct verb *v)
+/* What is wrong, then how it is written: of a verb, or of tundctl (NULL). */
+static void __attribute__((noreturn, format(printf, 2, 3)))
+misused(const struct verb *v, const char *fmt, ...)
 {
-	complain("usage: tundctl %s%s%s", v->name,
-	    v->usage[0] == '\0' ? "" : " ", v->usage);
+	char what[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	complain("%s; usage: tundctl [-j] [-s socket] %s%s%s", what,
+	    v == NULL ? "verb" : v->name,
+	    v != NULL && v->usage[0] == '\0' ? "" : " ",
+	    v == NULL ? "[argument ...]; tundctl alone lists the verbs"
+		      : v->usage);
 	exit(CTL_USAGE);
+}
+
+/* After getopt has returned that for an option. */
+static void __attribute__((noreturn))
+option_misused(const struct verb *v, int option)
+{
+	const char *of = v == NULL ? "" : " of ";
+
+	misused(v,
+	    option == ':' ? "option \"-%c\"%s%s needs a value"
+			  : "there is no option \"-%c\"%s%s",
+	    optopt, of, v == NULL ? "" : v->name);
 }
 
 static void
@@ -134,7 +174,7 @@ verb_option(struct ctl *ctl, const struct verb *v, int option)
 		complain("count %s is %s; give a number from 1", optarg, error);
 		exit(CTL_USAGE);
 	default:
-		verb_usage(v);
+		option_misused(v, option);
 	}
 }
 
@@ -151,8 +191,11 @@ verb_options(struct ctl *ctl, const struct verb *v, int argc, char *argv[])
 		verb_option(ctl, v, option);
 	ctl->nargs = argc - optind;
 	ctl->args = (const char *const *)(argv + optind);
-	if (ctl->nargs < v->min_args || ctl->nargs > v->max_args)
-		verb_usage(v);
+	if (ctl->nargs < v->min_args)
+		misused(v, "%s needs more arguments", v->name);
+	if (ctl->nargs > v->max_args)
+		misused(v, "\"%s\" is too much for %s", ctl->args[v->max_args],
+		    v->name);
 }
 
 static enum ctl_exit
@@ -215,13 +258,15 @@ main(int argc, char *argv[])
 	int option;
 
 	fill_descriptors();
-	while ((option = getopt(argc, argv, "+js:")) != -1) {
+	while ((option = getopt(argc, argv, "+:js:")) != -1) {
 		if (option == 'j')
 			ctl.json = true;
+		else if (option == 's' && optarg[0] == '\0')
+			misused(NULL, "the path behind -s is empty");
 		else if (option == 's')
 			ctl.socket = optarg;
 		else
-			usage();
+			option_misused(NULL, option);
 	}
 	if (optind == argc)
 		usage();
