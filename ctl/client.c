@@ -4,14 +4,22 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/client.h"
 
-/* tund-control gives up on tund after 30 seconds, and says so. */
+/*
+ * Until the whole answer is there: tund-control gives up on tund after 30
+ * seconds, and says so.
+ */
+#ifndef ANSWER_SECONDS /* a test waits less */
 #define ANSWER_SECONDS 40
+#endif
+#define FOR_EVER (-1) /* no deadline */
 /* Nobody has taken the connections before ours. */
 #define CONNECT_SECONDS 5
 #define LINE_MAX_BYTES ((size_t)64 << 20)
@@ -178,26 +186,46 @@ make_room(struct client *c)
 	return 0;
 }
 
-/* Reads once; waits for at most that long, -1 for ever. */
-static enum ctl_exit
-client_read(struct client *c, int seconds)
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* True when there is something to read, false at the deadline. */
+static bool
+client_wait(const struct client *c, int64_t deadline)
 {
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
-	ssize_t n;
+	int64_t left = -1;
 	int r;
+
+	do {
+		if (deadline != FOR_EVER && (left = deadline - now_ms()) <= 0)
+			return false;
+		r = poll(&p, 1, (int)left);
+	} while (r == -1 && errno == EINTR);
+	return r != 0;
+}
+
+/* Reads once. */
+static enum ctl_exit
+client_read(struct client *c, int64_t deadline)
+{
+	ssize_t n;
 
 	if (make_room(c) == -1) {
 		complain("the answer is too long, or memory is short; ask for "
 			 "one interface");
 		return CTL_REFUSED;
 	}
-	do {
-		r = poll(&p, 1, seconds == -1 ? -1 : seconds * 1000);
-	} while (r == -1 && errno == EINTR);
-	if (r == 0) {
-		complain("no answer within %d seconds; tund hangs, or is "
+	if (!client_wait(c, deadline)) {
+		complain("no whole answer within %d seconds; tund hangs, or is "
 			 "starting: see its log",
-		    seconds);
+		    ANSWER_SECONDS);
 		return CTL_NOT_RUNNING;
 	}
 	n = recv(c->fd, c->buf + c->held, c->room - c->held, 0);
@@ -208,7 +236,7 @@ client_read(struct client *c, int seconds)
 }
 
 static enum ctl_exit
-client_message(struct client *c, int seconds, struct jsonrpc_message *m)
+client_message(struct client *c, int64_t deadline, struct jsonrpc_message *m)
 {
 	enum ctl_exit r;
 	size_t from = 0;
@@ -221,7 +249,7 @@ client_message(struct client *c, int seconds, struct jsonrpc_message *m)
 	while (c->held == from || (newline = memchr(c->buf + from, '\n',
 				       c->held - from)) == NULL) {
 		from = c->held;
-		if ((r = client_read(c, seconds)) != CTL_OK)
+		if ((r = client_read(c, deadline)) != CTL_OK)
 			return r;
 	}
 	c->taken = (size_t)(newline - c->buf) + 1;
@@ -248,6 +276,7 @@ client_call(struct client *c, const char *method, json_t *params,
 {
 	json_t *call = jsonrpc_call(method, params, 1);
 	char *text = call == NULL ? NULL : json_dumps(call, JSON_COMPACT);
+	int64_t deadline = now_ms() + ANSWER_SECONDS * 1000;
 	enum ctl_exit r;
 
 	json_decref(call);
@@ -258,7 +287,7 @@ client_call(struct client *c, const char *method, json_t *params,
 	client_send(c, text, strlen(text));
 	client_send(c, "\n", 1);
 	free(text);
-	while ((r = client_message(c, ANSWER_SECONDS, result)) == CTL_OK) {
+	while ((r = client_message(c, deadline, result)) == CTL_OK) {
 		if (result->result != NULL)
 			return CTL_OK;
 		if (result->code != 0) {
@@ -274,5 +303,5 @@ client_call(struct client *c, const char *method, json_t *params,
 enum ctl_exit
 client_next(struct client *c, struct jsonrpc_message *m)
 {
-	return client_message(c, -1, m);
+	return client_message(c, FOR_EVER, m);
 }
