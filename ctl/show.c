@@ -188,32 +188,48 @@ format_buffers(const json_t *socket, char *buf)
 	return buf;
 }
 
+/* Where they are, what passed, what was lost: each fits a screen. */
 void
 show_peers(const struct ctl *ctl, const json_t *result)
 {
-	static const struct column columns[] = {
+	static const struct column places[] = {
 	    {"INTERFACE", "interface", false, NULL},
 	    {"PEER", "name", false, NULL},
 	    {"ENDPOINT", "endpoint", false, NULL},
 	    {"AIMED", "aimed", false, NULL},
+	    {"MARK", "mark", true, NULL},
+	    {"BIND", "bind_device", false, NULL},
+	    {"ALLOW", "allow", false, NULL},
+	    {0},
+	};
+	static const struct column traffic[] = {
+	    {"INTERFACE", "interface", false, NULL},
+	    {"PEER", "name", false, NULL},
 	    {"TX PACKETS", "traffic.tx_packets", true, NULL},
 	    {"TX BYTES", "traffic.tx_bytes", true, text_bytes},
 	    {"RX PACKETS", "traffic.rx_packets", true, NULL},
 	    {"RX BYTES", "traffic.rx_bytes", true, text_bytes},
+	    {0},
+	};
+	static const struct column losses[] = {
+	    {"INTERFACE", "interface", false, NULL},
+	    {"PEER", "name", false, NULL},
 	    {"TX DROPPED", "traffic.tx_dropped_packets", true, NULL},
 	    {"RX DROPPED", "traffic.rx_dropped_packets", true, NULL},
 	    {"OVERFLOW", "traffic.rx_overflow_messages", true, NULL},
 	    {"SLOT", "slot", true, NULL},
 	    {"RCVBUF/SNDBUF", "socket", true, format_buffers},
 	    {"UDP-GRO", "socket.udp_gro", false, NULL},
-	    {"MARK", "mark", true, NULL},
-	    {"BIND", "bind_device", false, NULL},
-	    {"ALLOW", "allow", false, NULL},
 	    {0},
 	};
+	const json_t *peers = json_at(result, "peers");
 
 	(void)ctl;
-	table_list(json_at(result, "peers"), columns);
+	table_list(peers, places);
+	putchar('\n');
+	table_list(peers, traffic);
+	putchar('\n');
+	table_list(peers, losses);
 }
 
 static void
