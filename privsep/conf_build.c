@@ -471,8 +471,9 @@ build_address_port(struct conf_build *b, struct conf_where where,
 	bad = conf_value_address(&a, e);
 	bad |= conf_value_port(&p, &e->port);
 	if (bad == 0 && addr_is_multicast(&e->addr)) {
-		conf_error(b->errors, where, "%s %s is a multicast address",
-		    what, address);
+		conf_error(b->errors, where,
+		    "%s %s is a multicast address; give a host's", what,
+		    address);
 		bad = -1;
 	}
 	return bad;

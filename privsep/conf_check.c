@@ -117,7 +117,7 @@ check_peer_listens(struct conf_errors *errors, const struct build_interface *i,
 	else if (endpoint_equal(own, e))
 		conf_error(errors, where,
 		    "peer \"%s\": endpoint is where this interface itself "
-		    "listens",
+		    "listens; give the peer's own",
 		    p->conf->name);
 }
 

@@ -265,7 +265,8 @@ zone_parse(const struct conf_value *v, const char *zone, uint32_t *scope)
 	if (*scope != 0 && error == NULL)
 		return 0;
 	conf_error(v->errors, v->where,
-	    "%s %s: there is no interface \"%s\" now", v->what, v->text, zone);
+	    "%s %s: there is no interface \"%s\" now; make it first", v->what,
+	    v->text, zone);
 	return -1;
 }
 

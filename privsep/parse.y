@@ -478,7 +478,7 @@ report_misplaced(struct parser *p, const struct keyword *k)
 	else if (p->token.kind == CONF_TOKEN_PUNCT)
 		conf_error(&p->errors, where, "unexpected \"%s\"", text);
 	else if (k == NULL)
-		conf_error(&p->errors, where, "unknown keyword \"%s\"", text);
+		conf_error(&p->errors, where, "unknown keyword \"%s\"; see tund.conf(5)", text);
 	else if (k->block == NULL)
 		conf_error(&p->errors, where,
 		    "\"%s\" does not begin a statement", text);
@@ -519,7 +519,7 @@ report_syntax(const yypcontext_t *context, struct parser *p)
 		report_misplaced(p, k);
 	else if (expects(context, YYSYMBOL_ASSIGN))
 		conf_error(&p->errors, p->before.where,
-		    "unknown keyword \"%s\"", p->before.text);
+		    "unknown keyword \"%s\"; see tund.conf(5)", p->before.text);
 	else if (expects(context, YYSYMBOL_WORD) && k != NULL)
 		conf_error(&p->errors, p->token.where,
 		    "\"%s\" is a keyword; as a value it must stand in quotes",

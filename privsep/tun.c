@@ -170,18 +170,25 @@ open_created(const struct conf_interface *conf, struct tun *tun, char *why,
     size_t whylen)
 {
 	struct ifreq ifr;
+	enum kind kind;
 
 	/* EXCL: a device that someone left behind is not silently taken. */
 	tun->fd =
 	    tun_attach(conf->name, wanted_flags(conf) | IFF_TUN_EXCL, &ifr);
 	if (tun->fd != -1)
 		return 0;
-	if (errno == EBUSY)
+	if (errno != EBUSY)
+		return explain_attach(conf, errno, why, whylen);
+	kind = device_kind(conf->name);
+	if (kind == KIND_OTHER || kind == KIND_TAP)
 		return explain(why, whylen,
-		    "%s exists already: use `device adopt` to take it over, "
-		    "or another name",
+		    "%s exists already and is not a tun device: choose another "
+		    "name",
 		    conf->name);
-	return explain_attach(conf, errno, why, whylen);
+	return explain(why, whylen,
+	    "%s exists already: use `device adopt` to take it over, or another "
+	    "name",
+	    conf->name);
 }
 
 /* What rtnetlink says of a tun device (IFLA_INFO_DATA); 0 where it does not. */

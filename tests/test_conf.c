@@ -681,8 +681,9 @@ every_error_is_reported_up_to_twenty(void **state)
 			continue;
 		if (n < 22)
 			snprintf(line, sizeof(line),
-			    "t.conf:%d: unknown keyword \"bad%d\"\n", 2 * n - 2,
-			    n);
+			    "t.conf:%d: unknown keyword \"bad%d\"; see "
+			    "tund.conf(5)\n",
+			    2 * n - 2, n);
 		else
 			snprintf(line, sizeof(line),
 			    "t.conf:%d: too many errors; the rest was not "
