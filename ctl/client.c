@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ctl/client.h"
+#include "ctl/text.h"
 
 /*
  * Until the whole answer is there: tund-control gives up on tund after 30
