@@ -32,9 +32,9 @@ void lifecycle_reassert(struct iface *);
 /*
  * Replaces the configuration by one of the same name that is not CONF_ANEW
  * (conf_interface_compare).  All that may fail is in lifecycle_prepare, beside
- * what is there; it returns -1 after writing to why, when nothing is left of it.  Then one of the two
- * others follows, which cannot fail: only from lifecycle_commit on is the new
- * configuration referred to.
+ * what is there; it returns -1 after writing to why, when nothing is left of
+ * it.  Then one of the two others follows, which cannot fail: only from
+ * lifecycle_commit on is the new configuration referred to.
  */
 int lifecycle_prepare(
     struct iface *, struct conf_interface *, char *why, size_t whylen);
