@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,8 @@ option_misused(const struct verb *v, int option)
 {
 	const char *of = v == NULL ? "" : " of ";
 
+	if (optopt == '-')
+		misused(v, "there are no options that begin with \"--\"");
 	misused(v,
 	    option == ':' ? "option \"-%c\"%s%s needs a value"
 			  : "there is no option \"-%c\"%s%s",

@@ -109,12 +109,16 @@ show_status(const struct ctl *ctl, const json_t *result)
 	    {"LINK", "", false, format_link},
 	    {"MTU", "mtu_bytes", true, NULL},
 	    {"PEERS", "peer_count", true, NULL},
+	    {"ADDRESSES", "addresses", false, NULL},
+	    {0},
+	};
+	static const struct column traffic[] = {
+	    {"INTERFACE", "name", false, NULL},
 	    {"TX PACKETS", "traffic.tx_packets", true, NULL},
 	    {"TX BYTES", "traffic.tx_bytes", true, text_bytes},
 	    {"RX PACKETS", "traffic.rx_packets", true, NULL},
 	    {"RX BYTES", "traffic.rx_bytes", true, text_bytes},
 	    {"DROPPED", "traffic.dropped_packets", true, NULL},
-	    {"ADDRESSES", "addresses", false, NULL},
 	    {0},
 	};
 
@@ -124,6 +128,8 @@ show_status(const struct ctl *ctl, const json_t *result)
 	table_list(json_at(result, "processes"), processes);
 	putchar('\n');
 	table_list(json_at(result, "interfaces"), interfaces);
+	putchar('\n');
+	table_list(json_at(result, "interfaces"), traffic);
 }
 
 void
