@@ -13,7 +13,8 @@
  * Coalesces a burst of packets from peers into superpackets for the tun.
  * Nothing is copied: a frame is one rewritten header and views of the payloads
  * where they lie.  Append only, exact and reversible: the rules are those of
- * the kernel's own GRO (net/ipv4/tcp_offload.c, net/ipv4/udp_offload.c).
+ * the kernel's own GRO (net/ipv4/tcp_offload.c, net/ipv4/udp_offload.c), or
+ * stricter.
  */
 
 /* One frame as it is to be written, gathered from iov. */
