@@ -159,17 +159,12 @@ static int
 add_route(struct iface *ifc, const struct prefix *p)
 {
 	struct netlink *nl = ifc->daemon->netlink;
-	int r = netlink_add_route(nl, ifc->ifindex, p);
+	int r = is_moving(ifc, p) ? netlink_append_route(nl, ifc->ifindex, p)
+				  : netlink_add_route(nl, ifc->ifindex, p);
 
 	/* somebody set it down: ifconf_restore adds them when it is up again */
 	if (r == -1 && errno == ENETDOWN && ifc->link != NULL)
 		return 0;
-	if (r == -1 && errno == EEXIST) {
-		if (is_moving(ifc, p))
-			r = netlink_append_route(nl, ifc->ifindex, p);
-		else
-			errno = EEXIST;
-	}
 	if (r == 0)
 		conf_prefixes_append(&ifc->added_routes, p);
 	return r == -1 ? -1 : 0;

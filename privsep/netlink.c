@@ -241,23 +241,43 @@ on_route(const struct nlmsghdr *h, int nsid, void *arg)
 		search->found = true;
 }
 
-/* Is there such a route by this device? */
+/* Among all routes by a device (NLM_F_DUMP), or the one that is taken (0). */
+static bool
+route_is_among(struct netlink *nl, struct route_search *search, uint16_t flags)
+{
+	const struct prefix *net = &search->net;
+	struct nlsock_request rq;
+	struct rtmsg *rt;
+
+	nlsock_request(&rq, RTM_GETROUTE, flags);
+	rt = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*rt));
+	rt->rtm_family = (uint8_t)family_of(&net->addr);
+	if (flags == NLM_F_DUMP) {
+		rt->rtm_table = RT_TABLE_MAIN;
+	} else {
+		rt->rtm_flags = RTM_F_FIB_MATCH;
+		rt->rtm_dst_len = (uint8_t)addr_bits(&net->addr);
+		mnl_attr_put(
+		    &rq.header, RTA_DST, bytes_of(&net->addr), net->addr.bytes);
+	}
+	mnl_attr_put_u32(&rq.header, RTA_OIF, search->ifindex);
+	return nlsock_call(nl->sock, &rq, on_route, search) == 0 &&
+	       search->found;
+}
+
+/*
+ * Is there such a route by this device?  Most often it is the one that its
+ * first address takes: of ten thousand that are there already, each would be
+ * looked for among ten thousand.
+ */
 static bool
 route_exists(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
 {
 	struct route_search search = {.net = *p, .ifindex = ifindex};
-	struct nlsock_request rq;
-	struct rtmsg *rt;
 
 	prefix_mask(&search.net);
-	nlsock_request(&rq, RTM_GETROUTE, NLM_F_DUMP);
-	rt = mnl_nlmsg_put_extra_header(&rq.header, sizeof(*rt));
-	rt->rtm_family = (uint8_t)family_of(&p->addr);
-	rt->rtm_table = RT_TABLE_MAIN;
-	mnl_attr_put_u32(&rq.header, RTA_OIF, ifindex);
-	if (nlsock_call(nl->sock, &rq, on_route, &search) == -1)
-		return false;
-	return search.found;
+	return route_is_among(nl, &search, 0) ||
+	       route_is_among(nl, &search, NLM_F_DUMP);
 }
 
 int

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -223,6 +224,62 @@ default_and_host_routes_can_be_added(void **state)
 }
 
 static void
+a_route_behind_a_longer_one_is_there_as_well(void **state)
+{
+	struct world *w = *state;
+	static const char *const texts[] = {
+	    "10.8.0.0/16", "10.8.0.0/24", "fd08::/48", "fd08::/64"};
+	struct prefix p;
+
+	assert_int_equal(netlink_set_up(w->nl, w->ifindex, 1), 0);
+	for (int there = 0; there < 2; there++)
+		for (size_t i = 0; i < 4; i++) {
+			p = prefix(texts[i]);
+			assert_int_equal(
+			    netlink_add_route(w->nl, w->ifindex, &p), there);
+		}
+}
+
+static double
+seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* How long it takes to add four thousand. */
+static double
+add_many(const struct world *w, int there)
+{
+	struct prefix p = prefix("10.0.0.0/24");
+	double began = seconds();
+
+	for (unsigned int n = 0; n < 4000; n++) {
+		p.addr.bytes[1] = (uint8_t)(n >> 8);
+		p.addr.bytes[2] = (uint8_t)n;
+		assert_int_equal(
+		    netlink_add_route(w->nl, w->ifindex, &p), there);
+	}
+	return seconds() - began;
+}
+
+/* As after a crash: to look for each among all takes fifty times as long. */
+static void
+many_routes_that_are_there_take_no_longer_than_new_ones(void **state)
+{
+	struct world *w = *state;
+	double new, old;
+
+	assert_int_equal(netlink_set_up(w->nl, w->ifindex, 1), 0);
+	new = add_many(w, 0);
+	old = add_many(w, 1);
+	if (old > 10 * new)
+		fail_msg("%f s where new ones took %f", old, new);
+}
+
+static void
 a_route_of_another_device_is_no_success(void **state)
 {
 	struct world *w = *state;
@@ -363,6 +420,9 @@ main(void)
 	    NETLINK_TEST(an_ipv6_address_can_be_bound_at_once),
 	    NETLINK_TEST(routes_come_and_go_twice),
 	    NETLINK_TEST(default_and_host_routes_can_be_added),
+	    NETLINK_TEST(a_route_behind_a_longer_one_is_there_as_well),
+	    NETLINK_TEST(
+		many_routes_that_are_there_take_no_longer_than_new_ones),
 	    NETLINK_TEST(a_route_of_another_device_is_no_success),
 	    NETLINK_TEST(the_kernels_own_route_serves),
 	    NETLINK_TEST(the_mtu_is_the_devices_without_a_metric),
