@@ -171,6 +171,8 @@ lifecycle_close(struct iface *ifc)
 	if (ifc->queue_count > 1 && ifc->certain &&
 	    ifc->conf->device != CONF_DEVICE_CREATE)
 		steering_clear(ifc->tun.fd);
+	if (ifc->conf->device == CONF_DEVICE_ADOPT)
+		tun_leave(&ifc->tun);
 	slots_close(ifc);
 	/*
 	 * From the last: the driver puts its own last one in the place of what

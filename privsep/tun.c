@@ -402,6 +402,12 @@ tun_give_back(const struct tun *tun)
 		ioctl(tun->fd, TUNSETOWNER, (unsigned long)tun->owner);
 }
 
+void
+tun_leave(const struct tun *tun)
+{
+	ioctl(tun->fd, TUNSETOFFLOAD, 0UL);
+}
+
 /* A persistent device keeps these from its last user. */
 static int
 set_header(int fd)

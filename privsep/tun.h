@@ -31,6 +31,8 @@ int tun_open(
     const struct conf_interface *, struct tun *, char *why, size_t whylen);
 /* For one adopted in vain: its owner is who it was.  Before the close. */
 void tun_give_back(const struct tun *);
+/* Of one that stays: it keeps no offloads, which its next user may not know. */
+void tun_leave(const struct tun *);
 /* One more queue of the same device; -1 with errno. */
 int tun_open_queue(const struct tun *);
 /*
