@@ -102,7 +102,7 @@ channel_readable(int fd, short what, void *arg)
 			continue;
 		}
 		if (r == 0)
-			ch->dead = "closed by the other side";
+			ch->dead = "left its channel";
 		else if (errno == EBADMSG)
 			ch->dead = "sent what is no message";
 		else if (errno != EAGAIN)
@@ -128,7 +128,7 @@ channel_writable(int fd, short what, void *arg)
 		if (imsg_send(fd, w->type, w->id, w->data, w->len, w->fd) ==
 		    -1) {
 			if (errno != EAGAIN && errno != ENOBUFS)
-				channel_die(ch, "cannot be written");
+				channel_die(ch, "cannot be written to");
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&ch->queue, entry);
@@ -212,7 +212,8 @@ channel_queue(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 		memcpy(w->data, data, len);
 	if (fd != -1 && (w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1) {
 		free(w);
-		channel_die(ch, "cannot be sent a descriptor");
+		channel_die(ch, "cannot be sent a descriptor; raise the limit "
+				"of open files");
 		return -1;
 	}
 	ch->queued += sizeof(*w) + len;
@@ -233,7 +234,7 @@ channel_send(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 		return 0;
 	if (errno == EAGAIN || errno == ENOBUFS)
 		return channel_queue(ch, type, id, data, len, fd);
-	channel_die(ch, "cannot be written");
+	channel_die(ch, "cannot be written to");
 	return -1;
 }
 

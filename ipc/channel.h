@@ -18,7 +18,7 @@ struct channel;
 
 /* Called for each message; the handler takes m->fd or leaves it -> closed. */
 typedef void channel_on_message(struct imsg *m, void *arg);
-/* Called once, when the channel is dead: why is a constant sentence. */
+/* Called once, when the channel is dead: why is constant, and follows "it". */
 typedef void channel_on_close(const char *why, void *arg);
 
 /* imsg_recv, or imsg_read for who takes no descriptor from the other side. */

@@ -40,7 +40,7 @@ struct proc_private {
 	struct event *timer; /* ready deadline, or restart */
 	unsigned int delay;  /* ms */
 	const char *killed;  /* why we killed it */
-	bool left;	     /* its end of the channel is closed */
+	const char *left;    /* why its channel is of no use */
 	bool again;	     /* start anew without delay */
 	bool ended;	     /* only what it logged still counts */
 	time_t window;	     /* second of the message count */
@@ -77,8 +77,8 @@ proc_on_timer(int fd, short what, void *arg)
 	(void)what;
 	if (pp->proc->state == PROC_WAITING)
 		proc_start(pp->proc);
-	else if (pp->left)
-		proc_kill(pp->proc, "left its channel");
+	else if (pp->left != NULL)
+		proc_kill(pp->proc, pp->left);
 	else if (pp->proc->state == PROC_STARTING)
 		proc_kill(pp->proc, "was not ready in time");
 }
@@ -239,8 +239,7 @@ proc_on_close(const char *why, void *arg)
 	struct proc_private *pp = arg;
 
 	/* it has most likely died, and SIGCHLD says how; else it is ended */
-	(void)why;
-	pp->left = true;
+	pp->left = why;
 	proc_timer(pp, PROC_LEFT_MS);
 }
 
@@ -272,7 +271,8 @@ proc_start(struct proc *p)
 	p->started = time(NULL);
 	p->applied = p->missing = 0;
 	pp->killed = NULL;
-	pp->left = pp->ended = false;
+	pp->left = NULL;
+	pp->ended = false;
 	pp->window = 0;
 	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
 	if (access(path, X_OK) == -1 ||

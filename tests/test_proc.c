@@ -439,6 +439,7 @@ one_that_sends_rubbish_is_killed(void **state)
 	(void)state;
 	RUN_UNTIL(seen.exits == 1);
 	assert_non_null(strstr(seen.why, "killed by signal 9"));
+	assert_non_null(strstr(seen.why, "it sent what is no message"));
 	assert_int_equal(seen.messages, 0);
 	RUN_UNTIL(seen.ready == 2);
 	end(p);
@@ -454,6 +455,28 @@ one_that_leaves_its_channel_is_killed(void **state)
 	if (strstr(seen.why, "it left its channel") == NULL)
 		fail_msg("%s", seen.why);
 	RUN_UNTIL(seen.ready == 2);
+	end(p);
+}
+
+/* The limit is ours, and must not be looked for in the child. */
+static void
+one_that_has_no_place_for_descriptors_is_told_so(void **state)
+{
+	struct rlimit before, few = {0, 0};
+	struct proc *p = START(CHILD_IS_SILENT, CHILD_READY);
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	/* until they must wait, for which there is a copy of each */
+	while (proc_send(p, MSG_WORKER_SOCKET, 0, NULL, 0, 0) == 0)
+		continue;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	RUN_UNTIL(seen.exits == 1);
+	if (strstr(seen.why, "raise the limit of open files") == NULL)
+		fail_msg("%s", seen.why);
+	RUN_UNTIL(seen.ready == 1);
 	end(p);
 }
 
@@ -727,6 +750,7 @@ main(void)
 	    TEST(one_that_breaks_the_protocol_is_killed_and_not_heard),
 	    TEST(one_that_sends_rubbish_is_killed),
 	    TEST(one_that_leaves_its_channel_is_killed),
+	    TEST(one_that_has_no_place_for_descriptors_is_told_so),
 	    TEST(one_that_never_is_ready_is_killed),
 	    TEST(one_that_logs_much_is_cut_short_and_lives),
 	    TEST(the_last_line_of_one_that_ends_is_logged),
