@@ -261,23 +261,29 @@ put_all_back(struct reload *r, struct ifaces *replaced)
 
 /*
  * An interface whose device or sockets must differ is closed, then opened: its
- * name is taken until then.
+ * name is taken until then.  One that was deleted under us takes none, and is
+ * tried again every second unless it has been replaced.
  */
 static int
 replace_changed(struct reload *r, struct ifaces *replaced)
 {
-	struct iface *ifc, *after;
+	struct iface *ifc, *anew, *after;
 	struct conf_interface *c;
+	bool gone;
 
 	TAILQ_FOREACH_SAFE (ifc, &r->d->ifaces, entry, after) {
 		c = next_of(r, ifc);
 		if (c == NULL || is_kept(r, ifc))
 			continue;
-		take_away(r, ifc);
-		ifc = lifecycle_open(r->d, c, r->why, sizeof(r->why));
-		if (ifc == NULL)
+		gone = ifc->gone;
+		if (!gone)
+			take_away(r, ifc);
+		anew = lifecycle_open(r->d, c, r->why, sizeof(r->why));
+		if (anew == NULL)
 			return -1;
-		TAILQ_INSERT_TAIL(replaced, ifc, entry);
+		if (gone)
+			take_away(r, ifc);
+		TAILQ_INSERT_TAIL(replaced, anew, entry);
 	}
 	return 0;
 }
