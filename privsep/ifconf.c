@@ -470,6 +470,20 @@ lacks_ipv6_mtu(const struct iface *ifc, const struct conf_interface *c)
 }
 
 /*
+ * Is another one asked for, also by routes to other peers?  While that is not
+ * so, one that was set by hand stays.
+ */
+static bool
+mtu_differs(struct iface *ifc, const struct conf_interface *c)
+{
+	const struct conf_interface *old = ifc->conf;
+
+	return c->mtu != old->mtu ||
+	       (c->mtu == 0 &&
+		   mtu_from_routes(ifc, c) != mtu_from_routes(ifc, old));
+}
+
+/*
  * With less than 1280 IPv6 goes, also what others have there, and cannot come:
  * more is set before the addresses, less when there is no way back.
  */
@@ -489,8 +503,8 @@ ifconf_prepare(
 		    iface_name(ifc));
 		return 0;
 	}
-	mtu = c->mtu != old->mtu || lacks_ipv6_mtu(ifc, c) ? mtu_wanted(ifc, c)
-							   : 0;
+	mtu = mtu_differs(ifc, c) || lacks_ipv6_mtu(ifc, c) ? mtu_wanted(ifc, c)
+							    : 0;
 	if (mtu >= MTU_MIN_IPV6)
 		ifc->mtu_before = mtu_now(ifc);
 	else
