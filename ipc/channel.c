@@ -72,6 +72,13 @@ channel_die(struct channel *ch, const char *why)
 	event_active(ch->readable, EV_READ, 0);
 }
 
+/* By errno; a reset is an end that leaves something unread. */
+static const char *
+channel_failed(const char *how)
+{
+	return errno == ECONNRESET || errno == EPIPE ? "left its channel" : how;
+}
+
 /* Returns false when the channel must not be used any more. */
 static bool
 channel_deliver(struct channel *ch)
@@ -106,7 +113,7 @@ channel_readable(int fd, short what, void *arg)
 		else if (errno == EBADMSG)
 			ch->dead = "sent what is no message";
 		else if (errno != EAGAIN)
-			ch->dead = "cannot be read";
+			ch->dead = channel_failed("cannot be read");
 		else
 			return;
 	}
@@ -128,7 +135,8 @@ channel_writable(int fd, short what, void *arg)
 		if (imsg_send(fd, w->type, w->id, w->data, w->len, w->fd) ==
 		    -1) {
 			if (errno != EAGAIN && errno != ENOBUFS)
-				channel_die(ch, "cannot be written to");
+				channel_die(
+				    ch, channel_failed("cannot be written to"));
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&ch->queue, entry);
@@ -234,7 +242,7 @@ channel_send(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 		return 0;
 	if (errno == EAGAIN || errno == ENOBUFS)
 		return channel_queue(ch, type, id, data, len, fd);
-	channel_die(ch, "cannot be written to");
+	channel_die(ch, channel_failed("cannot be written to"));
 	return -1;
 }
 

@@ -451,6 +451,8 @@ one_that_leaves_its_channel_is_killed(void **state)
 	struct proc *p = START(CHILD_LEAVES, CHILD_READY);
 
 	(void)state;
+	/* also with something unread */
+	proc_send(p, MSG_WORKER_START, 0, NULL, 0, -1);
 	RUN_UNTIL(seen.exits == 1);
 	if (strstr(seen.why, "it left its channel") == NULL)
 		fail_msg("%s", seen.why);
