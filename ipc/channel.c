@@ -72,11 +72,25 @@ channel_die(struct channel *ch, const char *why)
 	event_active(ch->readable, EV_READ, 0);
 }
 
-/* By errno; a reset is an end that leaves something unread. */
-static const char *
-channel_failed(const char *how)
+/*
+ * A reset, which is an end that leaves something unread, is told once, and
+ * before what came earlier.
+ */
+static int
+channel_receive_next(struct channel *ch)
 {
-	return errno == ECONNRESET || errno == EPIPE ? "left its channel" : how;
+	int r = ch->receive(ch->sock, &ch->m);
+
+	return r == -1 && errno == ECONNRESET ? ch->receive(ch->sock, &ch->m)
+					      : r;
+}
+
+/* What a send met. */
+static const char *
+channel_failed(void)
+{
+	return errno == ECONNRESET || errno == EPIPE ? "left its channel"
+						     : "cannot be written to";
 }
 
 /* Returns false when the channel must not be used any more. */
@@ -100,9 +114,10 @@ channel_readable(int fd, short what, void *arg)
 	struct channel *ch = arg;
 	int i, r;
 
+	(void)fd;
 	(void)what;
 	for (i = 0; i < CHANNEL_TURN && ch->dead == NULL; i++) {
-		r = ch->receive(fd, &ch->m);
+		r = channel_receive_next(ch);
 		if (r == 1) {
 			if (!channel_deliver(ch))
 				return;
@@ -113,7 +128,7 @@ channel_readable(int fd, short what, void *arg)
 		else if (errno == EBADMSG)
 			ch->dead = "sent what is no message";
 		else if (errno != EAGAIN)
-			ch->dead = channel_failed("cannot be read");
+			ch->dead = "cannot be read";
 		else
 			return;
 	}
@@ -135,8 +150,7 @@ channel_writable(int fd, short what, void *arg)
 		if (imsg_send(fd, w->type, w->id, w->data, w->len, w->fd) ==
 		    -1) {
 			if (errno != EAGAIN && errno != ENOBUFS)
-				channel_die(
-				    ch, channel_failed("cannot be written to"));
+				channel_die(ch, channel_failed());
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&ch->queue, entry);
@@ -185,8 +199,7 @@ channel_drain(struct channel *ch)
 	int i;
 
 	/* somebody else may have the other end, too, and go on */
-	for (i = 0; i < CHANNEL_DRAIN && ch->receive(ch->sock, &ch->m) == 1;
-	     i++)
+	for (i = 0; i < CHANNEL_DRAIN && channel_receive_next(ch) == 1; i++)
 		channel_deliver(ch);
 }
 
@@ -242,7 +255,7 @@ channel_send(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 		return 0;
 	if (errno == EAGAIN || errno == ENOBUFS)
 		return channel_queue(ch, type, id, data, len, fd);
-	channel_die(ch, channel_failed("cannot be written to"));
+	channel_die(ch, channel_failed());
 	return -1;
 }
 

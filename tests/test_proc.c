@@ -531,6 +531,23 @@ the_last_line_of_one_that_ends_is_logged(void **state)
 	end(p);
 }
 
+/* Of what it was sent: then its end is a reset. */
+static void
+it_is_logged_also_where_something_was_left_unread(void **state)
+{
+	struct proc *p = START(CHILD_LOGS_AND_EXITS);
+	siginfo_t ended;
+
+	(void)state;
+	assert_int_equal(proc_send(p, MSG_WORKER_START, 0, NULL, 0, -1), 0);
+	assert_int_equal(
+	    waitid(P_PID, (id_t)p->pid, &ended, WEXITED | WNOWAIT), 0);
+	proc_reap();
+	assert_int_equal(seen.exits, 1);
+	assert_int_equal(seen.lines, 1);
+	end(p);
+}
+
 static void
 an_absent_program_is_tried_again(void **state)
 {
@@ -756,6 +773,7 @@ main(void)
 	    TEST(one_that_never_is_ready_is_killed),
 	    TEST(one_that_logs_much_is_cut_short_and_lives),
 	    TEST(the_last_line_of_one_that_ends_is_logged),
+	    TEST(it_is_logged_also_where_something_was_left_unread),
 	    TEST(an_absent_program_is_tried_again),
 	    TEST(what_is_no_program_falls),
 	    TEST(one_that_is_stopped_stays_so),
