@@ -3,7 +3,7 @@
 
 struct daemon;
 
-/* What tund-control is told of its own accord, to tell it on. */
+/* What tund-control is told unasked, for its clients. */
 
 /*
  * The state as it is now, and the counters pages; later, by state_dirty, when
