@@ -478,7 +478,8 @@ report_misplaced(struct parser *p, const struct keyword *k)
 	else if (p->token.kind == CONF_TOKEN_PUNCT)
 		conf_error(&p->errors, where, "unexpected \"%s\"", text);
 	else if (k == NULL)
-		conf_error(&p->errors, where, "unknown keyword \"%s\"; see tund.conf(5)", text);
+		conf_error(&p->errors, where,
+		    "unknown keyword \"%s\"; see tund.conf(5)", text);
 	else if (k->block == NULL)
 		conf_error(&p->errors, where,
 		    "\"%s\" does not begin a statement", text);
