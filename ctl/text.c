@@ -83,35 +83,38 @@ text_width(const char *text)
 	return n;
 }
 
+static void __attribute__((format(printf, 3, 0)))
+print_safe(FILE *to, const char *before, const char *fmt, va_list ap)
+{
+	char *text = NULL, *safe = NULL;
+
+	if (vasprintf(&text, fmt, ap) != -1 && (safe = text_safe(text)) != NULL)
+		fprintf(to, "%s%s\n", before, safe);
+	free(text);
+	free(safe);
+}
+
 void
 say(const char *fmt, ...)
 {
-	char *text = NULL, *safe = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) != -1 && (safe = text_safe(text)) != NULL)
-		puts(safe);
+	print_safe(stdout, "", fmt, ap);
 	va_end(ap);
-	free(text);
-	free(safe);
 }
 
-/* JSON escapes all but DEL and what is not ASCII; so here it is ASCII. */
 void
 complain(const char *fmt, ...)
 {
-	char *text = NULL, *safe = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) != -1 && (safe = text_safe(text)) != NULL)
-		fprintf(stderr, "tundctl: %s\n", safe);
+	print_safe(stderr, "tundctl: ", fmt, ap);
 	va_end(ap);
-	free(text);
-	free(safe);
 }
 
+/* JSON escapes all but DEL and what is not ASCII; so here it is ASCII. */
 int
 say_json(const json_t *json)
 {

@@ -205,6 +205,31 @@ options_and_extension_headers_are_in_each_segment(void **state)
 }
 
 /*
+ * Splits the frame of len bytes once the partial sum covers a destination that
+ * is not the one in the IP header of ip bytes.
+ */
+static void
+expect_sums_of_another_destination(size_t len, size_t ip, size_t l4)
+{
+	uint8_t final[40], *packet = frame + VNET_LEN;
+
+	memcpy(final, packet, ip);
+	final[ip - 1] ^= 0x77;
+	put16(packet + l4 + 16,
+	    ref_pseudo(final, IPPROTO_TCP, len - VNET_LEN - l4));
+	assert_null(pipeline_split(frame, len, &packets));
+	assert_int_equal(packets.count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct item *it = &packets.items[i];
+
+		assert_int_equal(
+		    ref_add(ref_pseudo(final, IPPROTO_TCP, it->len - l4),
+			ref_sum(it->data + l4, it->len - l4)),
+		    0xffff);
+	}
+}
+
+/*
  * With segments left in a routing header the checksum covers the final
  * destination, which the tun's reader learns from the partial sum alone.
  */
@@ -212,30 +237,16 @@ static void
 a_routing_header_keeps_the_final_destination_in_the_sum(void **state)
 {
 	struct packet_spec s = super_spec(6, IPPROTO_TCP, 1000, 3);
-	uint8_t final[40], *packet = frame + VNET_LEN;
 	struct vnet_spec v;
 	size_t len;
-	uint16_t sum;
 
 	(void)state;
 	s.ext[0] = IPPROTO_ROUTING;
 	s.ext_count = 1;
 	v = vnet_for(&s, 1000);
 	len = frame_build(&v, &s, frame);
-	packet[40 + 3] = 1; /* segments left */
-	memcpy(final, packet, sizeof(final));
-	final[39] ^= 0x77;
-	len -= VNET_LEN;
-	put16(packet + 48 + 16, ref_pseudo(final, IPPROTO_TCP, len - 48));
-	assert_null(pipeline_split(frame, len + VNET_LEN, &packets));
-	assert_int_equal(packets.count, 3);
-	for (size_t i = 0; i < 3; i++) {
-		const struct item *it = &packets.items[i];
-
-		sum = ref_add(ref_pseudo(final, IPPROTO_TCP, it->len - 48),
-		    ref_sum(it->data + 48, it->len - 48));
-		assert_int_equal(sum, 0xffff);
-	}
+	frame[VNET_LEN + 40 + 3] = 1; /* segments left */
+	expect_sums_of_another_destination(len, 40, 48);
 }
 
 /* So it is behind a source route: the header has the next hop (RFC 791). */
@@ -243,27 +254,12 @@ static void
 a_source_route_keeps_the_final_destination_in_the_sum(void **state)
 {
 	struct packet_spec s = super_spec(4, IPPROTO_TCP, 1000, 3);
-	uint8_t final[20], *packet = frame + VNET_LEN;
 	struct vnet_spec v;
-	size_t len;
 
 	(void)state;
 	s.ip_options = 8;
 	v = vnet_for(&s, 1000);
-	len = frame_build(&v, &s, frame) - VNET_LEN;
-	memcpy(final, packet, sizeof(final));
-	final[19] ^= 0x77;
-	put16(packet + 28 + 16, ref_pseudo(final, IPPROTO_TCP, len - 28));
-	assert_null(pipeline_split(frame, len + VNET_LEN, &packets));
-	assert_int_equal(packets.count, 3);
-	for (size_t i = 0; i < 3; i++) {
-		const struct item *it = &packets.items[i];
-
-		assert_int_equal(
-		    ref_add(ref_pseudo(final, IPPROTO_TCP, it->len - 28),
-			ref_sum(it->data + 28, it->len - 28)),
-		    0xffff);
-	}
+	expect_sums_of_another_destination(frame_build(&v, &s, frame), 20, 28);
 }
 
 static void

@@ -15,7 +15,10 @@
  * one packet with its checksum computed.
  */
 
-/* A longer header is not copied, but for one packet: BATCH_HEADERS has room. */
+/*
+ * With longer headers a superpacket is one packet: a segment's must fit into
+ * BATCH_HEADERS, or there would be no next one.
+ */
 #define GSO_HDR_MAX 2048
 
 /* Does the type agree with what the packet is? */
@@ -273,9 +276,7 @@ gso_next(struct gso *g, struct batch *b)
 		    (struct seg){.data = g->data, .data_len = g->pkt.len};
 		g->done = true;
 	}
-	if (!g->split)
-		return g->done;
-	while (!g->done && b->count < BATCH_PACKETS &&
+	while (g->split && !g->done && b->count < BATCH_PACKETS &&
 	       b->used + stride <= BATCH_HEADERS)
 		segment_add(g, b, stride);
 	return g->done;
