@@ -470,17 +470,19 @@ lacks_ipv6_mtu(const struct iface *ifc, const struct conf_interface *c)
 }
 
 /*
- * Is another one asked for, also by routes to other peers?  While that is not
- * so, one that was set by hand stays.
+ * What c asks for in place of what is there; 0: nothing else, also by routes to
+ * other peers.  While that is so, one that was set by hand stays.
  */
-static bool
-mtu_differs(struct iface *ifc, const struct conf_interface *c)
+static uint32_t
+mtu_to_set(struct iface *ifc, const struct conf_interface *c)
 {
 	const struct conf_interface *old = ifc->conf;
+	uint32_t mtu = mtu_wanted(ifc, c);
 
-	return c->mtu != old->mtu ||
-	       (c->mtu == 0 &&
-		   mtu_from_routes(ifc, c) != mtu_from_routes(ifc, old));
+	if (c->mtu == old->mtu && !lacks_ipv6_mtu(ifc, c) &&
+	    mtu_wanted(ifc, old) == mtu)
+		return 0;
+	return mtu;
 }
 
 /*
@@ -503,8 +505,7 @@ ifconf_prepare(
 		    iface_name(ifc));
 		return 0;
 	}
-	mtu = mtu_differs(ifc, c) || lacks_ipv6_mtu(ifc, c) ? mtu_wanted(ifc, c)
-							    : 0;
+	mtu = mtu_to_set(ifc, c);
 	if (mtu >= MTU_MIN_IPV6)
 		ifc->mtu_before = mtu_now(ifc);
 	else

@@ -1,14 +1,8 @@
 #include <sys/resource.h>
-#include <sys/stat.h>
 
-#include <err.h>
-#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <jansson.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,85 +22,15 @@
 #include "privsep/links.h"
 #include "privsep/listen.h"
 #include "privsep/netlink.h"
+#include "privsep/options.h"
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
 #include "privsep/publish.h"
 #include "privsep/reload.h"
 #include "privsep/seccomp.h"
+#include "privsep/start.h"
 #include "privsep/state.h"
 #include "privsep/steering.h"
-
-#define MACROS_MAX 64
-#define EMPTY_ROOT TUND_RUNTIMEDIR "/empty"
-
-struct options {
-	const char *path;
-	const char *libexec;
-	struct conf_macro macros[MACROS_MAX];
-	size_t macro_count;
-	bool foreground;      /* -d */
-	bool check;	      /* -n */
-	unsigned int verbose; /* -v */
-};
-
-static void __attribute__((noreturn)) usage(void)
-{
-	fprintf(stderr,
-	    "usage: tund [-dnv] [-D name=value] [-f file] [-x directory]\n");
-	exit(2);
-}
-
-static void
-add_macro(struct options *o, char *text)
-{
-	char *value = strchr(text, '=');
-
-	if (value == NULL || value == text)
-		errx(2, "-D %s: write it as name=value", text);
-	if (o->macro_count == MACROS_MAX)
-		errx(2, "-D %s: more than %d; put it into the file", text,
-		    MACROS_MAX);
-	*value++ = '\0';
-	o->macros[o->macro_count++] = (struct conf_macro){text, value};
-}
-
-static void
-parse_options(int argc, char **argv, struct options *o)
-{
-	int ch;
-
-	*o = (struct options){.path = TUND_SYSCONFDIR "/tund/tund.conf",
-	    .libexec = TUND_LIBEXECDIR};
-	while ((ch = getopt(argc, argv, "D:df:nvx:")) != -1) {
-		switch (ch) {
-		case 'D':
-			add_macro(o, optarg);
-			break;
-		case 'd':
-			o->foreground = true;
-			break;
-		case 'f':
-			if (*optarg == '\0')
-				errx(2, "-f: an empty name; name the file");
-			o->path = optarg;
-			break;
-		case 'n':
-			o->check = true;
-			break;
-		case 'v':
-			o->verbose++;
-			break;
-		case 'x':
-			o->libexec = optarg;
-			break;
-		default:
-			usage();
-		}
-	}
-	if (optind != argc)
-		errx(2, "%s: not an option; name a configuration with -f",
-		    argv[optind]);
-}
 
 static void
 print_error(const char *message, void *arg)
@@ -130,77 +54,6 @@ absolute(const char *path, char buf[PATH_MAX])
 	if (strlcpy(buf + used, path, PATH_MAX - used) >= PATH_MAX - used)
 		fatalx("%s: the path is too long", path);
 	return buf;
-}
-
-static void
-find_user(const char *name, uid_t *uid, gid_t *gid)
-{
-	struct passwd *pw = getpwnam(name);
-
-	if (pw == NULL)
-		fatalx("there is no user \"%s\"; make it: useradd --system "
-		       "--home-dir / --shell /usr/sbin/nologin %s",
-		    name, name);
-	if (pw->pw_uid == 0 || pw->pw_gid == 0)
-		fatalx(
-		    "user \"%s\" is root; choose one without privilege", name);
-	*uid = pw->pw_uid;
-	*gid = pw->pw_gid;
-}
-
-/*
- * Each peer is a socket, each worker holds them all.  A worker may ask for the
- * lowest real-time priority (sched-policy rr) before it gives up this right.
- */
-static void
-raise_limits(void)
-{
-	struct rlimit r = {1, 1};
-
-	setrlimit(RLIMIT_RTPRIO, &r);
-	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
-		fatal("getrlimit");
-	if (r.rlim_max < 65536)
-		r.rlim_max = 65536;
-	r.rlim_cur = r.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &r) == -1) {
-		r.rlim_max = r.rlim_cur;
-		getrlimit(RLIMIT_NOFILE, &r);
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
-static void
-make_empty_root(void)
-{
-	if ((mkdir(TUND_RUNTIMEDIR, 0755) == -1 && errno != EEXIST) ||
-	    (mkdir(EMPTY_ROOT, 0555) == -1 && errno != EEXIST))
-		fatalx("%s: %s; make this directory, or let tund make it",
-		    EMPTY_ROOT, strerror(errno));
-}
-
-static void __attribute__((noreturn)) no_executable(const char *path)
-{
-	fatalx("%s: %s; install tund, or name its directory with -x", path,
-	    strerror(errno));
-}
-
-/* Better to say so now than to try again for ever. */
-static void
-check_executables(const char *directory)
-{
-	static const enum process_kind kinds[] = {
-	    PROCESS_WORKER, PROCESS_CONTROL};
-	char path[PATH_MAX];
-	size_t i;
-
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", directory,
-		    process_name(kinds[i]));
-		if (access(path, X_OK) == -1)
-			no_executable(path);
-	}
 }
 
 static int
@@ -361,19 +214,6 @@ end(struct daemon *d)
 	conf_free(d->conf);
 }
 
-/* What is closed would be one of ours, until daemon(3) takes it away. */
-static void
-fill_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd != -1 && fd <= STDERR_FILENO);
-	if (fd != -1)
-		close(fd);
-}
-
 static void
 print_checked(const struct conf *conf, bool all)
 {
@@ -408,8 +248,8 @@ main(int argc, char **argv)
 	struct options o;
 	const char *missing;
 
-	fill_descriptors();
-	parse_options(argc, argv, &o);
+	start_fill_descriptors();
+	options_parse(argc, argv, &o);
 	log_init("tund", o.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	TAILQ_INIT(&d.ifaces);
 	d.conf = conf_parse(o.path, o.macros, o.macro_count, print_error, NULL);
@@ -420,6 +260,7 @@ main(int argc, char **argv)
 		conf_free(d.conf);
 		return 0;
 	}
+	start_close_strays(d.conf);
 	if (geteuid() != 0)
 		fatalx("tund needs root to open /dev/net/tun; its workers "
 		       "then run as \"%s\"",
@@ -431,20 +272,18 @@ main(int argc, char **argv)
 	/* daemon(3) changes the directory, and a reload reads it again */
 	d.conf_path = absolute(o.path, conf_path);
 	check_path(d.conf_path);
-	if ((d.libexec = realpath(o.libexec, libexec)) == NULL)
-		no_executable(o.libexec);
+	d.libexec = start_find_executables(o.libexec, libexec);
 	d.macros = o.macros;
 	d.macro_count = o.macro_count;
 	d.log_level[PROCESS_PARENT] = d.log_level[PROCESS_WORKER] =
 	    d.log_level[PROCESS_CONTROL] = log_get_level();
-	find_user(d.conf->user, &d.uid, &d.gid);
-	find_user(d.conf->control_user, &d.control_uid, &d.control_gid);
+	start_find_user(d.conf->user, &d.uid, &d.gid);
+	start_find_user(d.conf->control_user, &d.control_uid, &d.control_gid);
 	signal(SIGPIPE, SIG_IGN);
 	hold_signals(SIG_BLOCK);
 	umask(022); /* the group must reach the control socket */
-	check_executables(d.libexec);
-	raise_limits();
-	make_empty_root();
+	start_raise_limits();
+	start_make_empty_root();
 	steering_load();
 	if ((d.netlink = netlink_open()) == NULL)
 		fatal("rtnetlink");

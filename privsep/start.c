@@ -1,0 +1,132 @@
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#include "common/log.h"
+#include "privsep/conf.h"
+#include "privsep/proc.h"
+#include "privsep/start.h"
+
+#define EMPTY_ROOT TUND_RUNTIMEDIR "/empty"
+
+void
+start_fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd != -1 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
+}
+
+/* The lowest `device fd` that is at least least; -1: none. */
+static int
+next_device_fd(const struct conf *conf, int least)
+{
+	const struct conf_interface *c;
+	int next = -1;
+
+	TAILQ_FOREACH (c, &conf->interfaces, entry)
+		if (c->device == CONF_DEVICE_FD && c->fd >= least &&
+		    (next == -1 || c->fd < next))
+			next = c->fd;
+	return next;
+}
+
+void
+start_close_strays(const struct conf *conf)
+{
+	int fd, least = STDERR_FILENO + 1;
+
+	while ((fd = next_device_fd(conf, least)) != -1) {
+		if (fd > least)
+			close_range(
+			    (unsigned int)least, (unsigned int)fd - 1, 0);
+		/* the highest number there is would leave none after it */
+		if (fd == INT_MAX)
+			return;
+		least = fd + 1;
+	}
+	closefrom(least);
+}
+
+void
+start_find_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		fatalx("there is no user \"%s\"; make it: useradd --system "
+		       "--home-dir / --shell /usr/sbin/nologin %s",
+		    name, name);
+	if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		fatalx(
+		    "user \"%s\" is root; choose one without privilege", name);
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+}
+
+void
+start_raise_limits(void)
+{
+	struct rlimit r = {1, 1};
+
+	setrlimit(RLIMIT_RTPRIO, &r);
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		fatal("getrlimit");
+	if (r.rlim_max < 65536)
+		r.rlim_max = 65536;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) == -1) {
+		r.rlim_max = r.rlim_cur;
+		getrlimit(RLIMIT_NOFILE, &r);
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+void
+start_make_empty_root(void)
+{
+	if ((mkdir(TUND_RUNTIMEDIR, 0755) == -1 && errno != EEXIST) ||
+	    (mkdir(EMPTY_ROOT, 0555) == -1 && errno != EEXIST))
+		fatalx("%s: %s; make this directory, or let tund make it",
+		    EMPTY_ROOT, strerror(errno));
+}
+
+static void __attribute__((noreturn)) no_executable(const char *path)
+{
+	fatalx("%s: %s; install tund, or name its directory with -x", path,
+	    strerror(errno));
+}
+
+const char *
+start_find_executables(const char *directory, char *buf)
+{
+	static const enum process_kind kinds[] = {
+	    PROCESS_WORKER, PROCESS_CONTROL};
+	char path[PATH_MAX];
+	size_t i;
+
+	if (realpath(directory, buf) == NULL)
+		no_executable(directory);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		snprintf(
+		    path, sizeof(path), "%s/%s", buf, process_name(kinds[i]));
+		if (access(path, X_OK) == -1)
+			no_executable(path);
+	}
+	return buf;
+}

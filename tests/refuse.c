@@ -1,0 +1,53 @@
+/*
+ * Runs a program whose processes are refused one thing, as by another kernel
+ * or a container's policy.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+add_pivot(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(
+	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pivot_root), 0);
+}
+
+static int
+add_gather(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL),
+	    SCMP_SYS(writev), 1, SCMP_A2(SCMP_CMP_GT, 8, 0));
+}
+
+static const struct {
+	const char *name;
+	int (*add)(scmp_filter_ctx);
+} things[] = {
+    /* they may make user namespaces, but do nothing in them */
+    {"pivot", add_pivot},
+    /* more than eight pieces in a writev: neither merged frames nor runs */
+    {"gather", add_gather},
+};
+
+int
+main(int argc, char *argv[])
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	size_t i, n = sizeof(things) / sizeof(things[0]);
+
+	for (i = 0; argc > 2 && i < n; i++)
+		if (strcmp(argv[1], things[i].name) == 0)
+			break;
+	if (argc <= 2 || i == n || filter == NULL ||
+	    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) != 0 ||
+	    things[i].add(filter) != 0 || seccomp_load(filter) != 0) {
+		fprintf(stderr, "usage: refuse pivot|gather program ...\n");
+		return 100;
+	}
+	execvp(argv[2], argv + 2);
+	perror(argv[2]);
+	return 100;
+}
