@@ -269,6 +269,19 @@ set_affinity(const struct msg_worker_config *config)
 }
 
 static void
+reserve_heap(void)
+{
+	/* volatile: a pair of malloc and free would be optimised away */
+	void *volatile reserve;
+
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_MMAP_THRESHOLD, 16 << 20);
+	if ((reserve = malloc(HEAP_RESERVE)) == NULL)
+		fatalx("no memory for the events");
+	free(reserve);
+}
+
+static void
 prepare(struct worker *w, const struct msg_worker_config *config)
 {
 	csum_init();
@@ -279,9 +292,7 @@ prepare(struct worker *w, const struct msg_worker_config *config)
 	set_policy(config);
 	if (fcntl(PARENT_FD, F_SETFL, O_NONBLOCK) == -1)
 		fatal("the channel");
-	mallopt(M_TRIM_THRESHOLD, 16 << 20);
-	mallopt(M_MMAP_THRESHOLD, 16 << 20);
-	free(malloc(HEAP_RESERVE));
+	reserve_heap();
 }
 
 int
