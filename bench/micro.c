@@ -224,6 +224,32 @@ bench_coalesce(uint8_t version, uint8_t proto, size_t flows, bool runs)
 					 : 3});
 }
 
+/* What has no ports that can be seen is passed on: no frame may grow. */
+static void
+bench_pass(uint8_t version)
+{
+	static struct burst_arg arg;
+	struct packet_spec s = packet_default(version, IPPROTO_UDP);
+	uint8_t *at = arg.data;
+	char name[64];
+	size_t i;
+
+	s.payload = PAYLOAD;
+	for (i = 0; i < BURST; i++) {
+		arg.at[i] = at;
+		arg.lens[i] = packet_build(&s, at);
+		at[version == 4 ? 9 : 6] = IPPROTO_ESP;
+		at += arg.lens[i];
+	}
+	arg.frames = BURST;
+	snprintf(name, sizeof(name), "pass on ESPv%d, %d x %d B", version,
+	    BURST, PAYLOAD);
+	measure(&(struct measurement){.name = name,
+	    .run = burst_run,
+	    .arg = &arg,
+	    .bytes = (size_t)BURST * PAYLOAD});
+}
+
 /* Prefix look-up */
 
 struct lookup_arg {
@@ -343,6 +369,8 @@ bench_all(void)
 					bench_coalesce(versions[v], protos[p],
 					    flows[i], true);
 			}
+	for (v = 0; v < 2; v++)
+		bench_pass(versions[v]);
 	for (v = 0; v < 2; v++)
 		for (i = 0; i < 3; i++)
 			bench_lookup(versions[v], counts[i]);
