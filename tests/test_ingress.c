@@ -788,6 +788,31 @@ the_depth_follows_what_comes(void **state)
 	expect_written();
 }
 
+/* Who comes in turn with another is received as if alone. */
+static void
+the_depth_is_that_of_the_peer(void **state)
+{
+	struct packet_spec s[2] = {
+	    spec(0, IPPROTO_UDP, 1000), spec(1, IPPROTO_UDP, 1000)};
+	struct rig_message m = {.data = run};
+	size_t depth[2];
+
+	(void)state;
+	for (int turn = 0; turn < 3; turn++)
+		for (size_t slot = 0; slot < 2; slot++) {
+			m.len =
+			    build_run(s[slot], slot == 0 ? 50 : 1, 1000, run);
+			m.has_gro = slot == 0;
+			m.gro = 1028;
+			rig_receive(&m, 1);
+			run_all(slot);
+			depth[slot] = rig_receive_max;
+			expect_written();
+		}
+	assert_int_equal(depth[1], UDP_RX_MESSAGES);
+	assert_in_range(depth[0], 1, UDP_RX_MESSAGES / 4);
+}
+
 static void
 a_full_receive_says_that_there_may_be_more(void **state)
 {
@@ -1034,6 +1059,7 @@ main(void)
 	    TEST(runs_that_do_not_fit_one_batch_all_arrive),
 	    TEST(buffers_are_used_again),
 	    TEST(the_depth_follows_what_comes),
+	    TEST(the_depth_is_that_of_the_peer),
 	    TEST(a_full_receive_says_that_there_may_be_more),
 	    TEST(a_refused_merge_goes_singly_and_is_switched_off),
 	    TEST(a_burst_with_many_refusals_is_told_once),

@@ -296,6 +296,27 @@ commit_forgets_the_last_source(void **state)
 }
 
 static void
+the_last_destination_is_no_other(void **state)
+{
+	(void)state;
+	commit_two();
+	assert_ptr_equal(lookup("10.9.0.1"), &ps.peer[1]);
+	assert_ptr_equal(lookup("10.9.0.1"), &ps.peer[1]);
+	assert_ptr_equal(lookup("10.9.9.9"), &ps.peer[0]);
+	assert_ptr_equal(lookup("10.9.0.1"), &ps.peer[1]);
+	/* the same four bytes */
+	assert_null(lookup("a09:1::"));
+	assert_null(lookup("11.9.0.1"));
+	assert_ptr_equal(lookup("10.9.0.1"), &ps.peer[1]);
+	assert_ptr_equal(lookup("fd09:1::1"), &ps.peer[1]);
+	assert_ptr_equal(lookup("fd09:2::1"), &ps.peer[0]);
+	assert_ptr_equal(lookup("fd09:1::1"), &ps.peer[1]);
+	peers_begin(&ps);
+	assert_int_equal(peers_commit(&ps), 0);
+	assert_null(lookup("fd09:1::1"));
+}
+
+static void
 the_family_outside_sets_the_largest_send(void **state)
 {
 	(void)state;
@@ -341,6 +362,7 @@ main(void)
 	    TEST(a_refusal_does_not_spoil_what_is_remembered),
 	    TEST(an_address_of_the_other_version_is_not_remembered),
 	    TEST(commit_forgets_the_last_source),
+	    TEST(the_last_destination_is_no_other),
 	    TEST(the_family_outside_sets_the_largest_send),
 	    TEST(commit_tries_segmentation_again),
 	};

@@ -39,7 +39,6 @@ struct ingress {
 	struct udp_rx rx;
 	struct gro gro;
 	struct gro_frame frame;
-	size_t depth;
 };
 
 struct ingress *
@@ -52,7 +51,6 @@ ingress_new(void)
 		return NULL;
 	}
 	gro_init(&in->gro);
-	in->depth = INGRESS_DEPTH_RUNS;
 	return in;
 }
 
@@ -182,12 +180,20 @@ ingress_message(struct worker *w, struct ingress *in, struct peer *p,
 	counter_add(&p->counters->rx_bytes, m->len);
 }
 
+/* As the last receive from this peer says, whatever others send. */
+static size_t
+receive_depth(const struct worker *w, const struct peer *p)
+{
+	if (!w->vnet_hdr)
+		return 1;
+	return p->singles ? INGRESS_DEPTH_SINGLE : INGRESS_DEPTH_RUNS;
+}
+
 bool
 ingress_run(struct worker *w, struct peer *p)
 {
 	struct ingress *in = w->ingress;
-	size_t i, n, depth = w->vnet_hdr ? in->depth : 1, bytes = 0;
-	size_t packets = 0;
+	size_t i, n, depth = receive_depth(w, p), bytes = 0, packets = 0;
 	struct udp_message m;
 
 	if (!p->active) {
@@ -205,10 +211,8 @@ ingress_run(struct worker *w, struct peer *p)
 	}
 	ingress_flush(w, in);
 	if (n > 0)
-		in->depth = bytes / n > INGRESS_RUN_BYTES ||
-				    packets / n > INGRESS_RUN_PACKETS
-				? INGRESS_DEPTH_RUNS
-				: INGRESS_DEPTH_SINGLE;
+		p->singles = bytes / n <= INGRESS_RUN_BYTES &&
+			     packets / n <= INGRESS_RUN_PACKETS;
 	return n == depth;
 }
 

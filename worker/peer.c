@@ -67,45 +67,66 @@ peers_commit(struct peers *ps)
 	ps->building = false;
 	ps->table = ps->next_table;
 	ps->next_table = old;
+	ps->last_dst.version = 0;
 	for (i = 0; i < ps->slots; i++) {
 		p = &ps->peer[i];
 		if (!p->active)
-			p->overflow_known = false;
+			p->overflow_known = p->singles = false;
 		p->active = ps->next_family[i] != 0;
 		p->send_max =
 		    ps->next_family[i] == 4 ? SEND_MAX_IPV4 : SEND_MAX_IPV6;
 		p->gso_off = false;
 		p->gso_refused = 0;
 		p->gso_refused_min = 0;
-		p->last_src_version = 0;
+		p->last_src.version = 0;
 	}
 	return 0;
+}
+
+/*
+ * Most packets come from where the last one came from, and go where the last
+ * one went: the comparison saves the walk through the trie.
+ */
+static inline bool
+is_address(
+    const struct peer_address *a, unsigned int version, const uint8_t *addr)
+{
+	if (a->version != version)
+		return false;
+	return version == 4 ? memcmp(a->bytes, addr, 4) == 0
+			    : memcmp(a->bytes, addr, 16) == 0;
+}
+
+static void
+note_address(struct peer_address *a, unsigned int version, const uint8_t *addr)
+{
+	a->version = (uint8_t)version;
+	memcpy(a->bytes, addr, version == 4 ? 4 : 16);
 }
 
 struct peer *
 peers_lookup(struct peers *ps, unsigned int version, const uint8_t *addr)
 {
-	uint16_t slot = prefix_table_lookup(ps->table, version, addr);
+	uint16_t slot;
 
-	return slot == PREFIX_NONE ? NULL : &ps->peer[slot];
+	if (is_address(&ps->last_dst, version, addr))
+		return &ps->peer[ps->last_dst_slot];
+	slot = prefix_table_lookup(ps->table, version, addr);
+	if (slot == PREFIX_NONE)
+		return NULL;
+	note_address(&ps->last_dst, version, addr);
+	ps->last_dst_slot = slot;
+	return &ps->peer[slot];
 }
 
-/*
- * Most packets come from where the last one came from: the comparison saves
- * the walk through the trie.
- */
 bool
 peers_source_ok(
     struct peers *ps, struct peer *p, unsigned int version, const uint8_t *addr)
 {
-	size_t size = version == 4 ? 4 : 16;
-
-	if (p->last_src_version == version &&
-	    memcmp(p->last_src, addr, size) == 0)
+	if (is_address(&p->last_src, version, addr))
 		return true;
 	if (prefix_table_lookup(ps->table, version, addr) != p->slot)
 		return false;
-	p->last_src_version = (uint8_t)version;
-	memcpy(p->last_src, addr, size);
+	note_address(&p->last_src, version, addr);
 	return true;
 }

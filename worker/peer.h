@@ -16,12 +16,18 @@
  */
 #define PEER_RUN_NONE 0xffff
 
+struct peer_address {
+	uint8_t version; /* 0: none */
+	uint8_t bytes[16];
+};
+
 struct peer {
 	int fd; /* -1: the slot has no socket */
 	uint16_t slot;
 	bool active;		  /* has a peer; else what comes is dropped */
 	bool ready;		  /* its socket may have more to read */
 	bool gso_off;		  /* UDP_SEGMENT was refused too often */
+	bool singles;		  /* the last receive had no runs in it */
 	uint8_t gso_refused;	  /* times in a row */
 	uint16_t gso_refused_min; /* smallest size of these, 0: none */
 	uint16_t gso_size;	  /* UDP_SEGMENT as set on the socket */
@@ -29,15 +35,16 @@ struct peer {
 	uint32_t send_max;	  /* bytes that stay one superpacket */
 	uint32_t overflow;	  /* last SO_RXQ_OVFL seen */
 	bool overflow_known;	  /* since the slot has its peer */
-	uint8_t last_src_version; /* of the last packet that passed */
-	uint8_t last_src[16];
+	struct peer_address last_src; /* of the last packet that passed */
 	struct peer_counters *counters;
 };
 
 struct peers {
 	size_t slots;
 	struct peer peer[LIMIT_SLOTS];
-	struct prefix_table *table; /* in force */
+	struct prefix_table *table;   /* in force */
+	struct peer_address last_dst; /* of a packet that had a peer: this */
+	uint16_t last_dst_slot;
 	/* the next table */
 	bool building;
 	struct prefix_table *next_table;

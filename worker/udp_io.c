@@ -192,26 +192,25 @@ udp_rx_init(struct udp_rx *rx)
 		rx->msgs[i].msg_hdr.msg_iovlen = 1;
 		rx->msgs[i].msg_hdr.msg_control = rx->control[i].bytes;
 	}
+	rx->used = UDP_RX_MESSAGES;
 	return 0;
 }
 
 size_t
 udp_receive(struct worker *w, struct peer *p, struct udp_rx *rx, size_t max)
 {
-	size_t i;
 	int n, tries;
 
-	for (i = 0; i < max; i++) {
-		rx->msgs[i].msg_hdr.msg_controllen =
-		    sizeof(rx->control[i].bytes);
-		rx->msgs[i].msg_hdr.msg_flags = 0;
-	}
+	for (; rx->used > 0; rx->used--)
+		rx->msgs[rx->used - 1].msg_hdr.msg_controllen =
+		    sizeof(rx->control[0].bytes);
 	for (tries = 0; tries < 2; tries++) {
 		n = recvmmsg(
 		    p->fd, rx->msgs, (unsigned int)max, MSG_DONTWAIT, NULL);
 		if (n > 0) {
 			worker_count(w, COUNTER_RX_RECEIVES, (uint64_t)n);
-			return (size_t)n;
+			rx->used = (size_t)n;
+			return rx->used;
 		}
 		if (n == 0 || errno == EAGAIN)
 			break;

@@ -47,6 +47,7 @@ struct udp_rx {
 		uint8_t bytes[64];
 	} control[UDP_RX_MESSAGES];
 	uint8_t *buffers;
+	size_t used; /* messages that the last receive filled */
 };
 
 /* One message: one datagram, or a run of them that UDP_GRO made. */
