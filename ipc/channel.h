@@ -16,9 +16,15 @@ struct channel;
  * worker, which may not allocate, uses ipc/imsg.h alone.
  */
 
-/* Called for each message; the handler takes m->fd or leaves it -> closed. */
+/*
+ * Called for each message.  A handler that takes m->fd sets it to -1; else it
+ * is closed.
+ */
 typedef void channel_on_message(struct imsg *m, void *arg);
-/* Called once, when the channel is dead: why is constant, and follows "it". */
+/*
+ * Called once, when the channel is dead.  why is constant, and goes on after
+ * "it": "left its channel".
+ */
 typedef void channel_on_close(const char *why, void *arg);
 
 /* imsg_recv, or imsg_read for who takes no descriptor from the other side. */

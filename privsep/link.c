@@ -212,7 +212,7 @@ on_dellink(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
 	    (e = find(m, nsid, msg.ifindex)) == NULL)
 		return;
 	if (e == m->looked)
-		m->look.again = true;
+		m->look.moved = true;
 	now = *current(m, e);
 	if (msg.moved && now.nsid == LINK_NSID_HOME) {
 		now.nsid = msg.new_nsid;

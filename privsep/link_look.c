@@ -138,7 +138,7 @@ ask(struct link_look *l, int tun_fd)
 	memset(l->found->addresses, 0, sizeof(l->found->addresses));
 	if (ask_link(l, by_name) == 0 && ask_addresses(l, AF_INET) == 0 &&
 	    ask_addresses(l, AF_INET6) == 0)
-		return l->again ? LINK_FOUND_AGAIN : LINK_FOUND;
+		return l->moved ? LINK_FOUND_AGAIN : LINK_FOUND;
 	switch (errno) {
 	case ENODEV:
 		return tun_fd == -1 ? LINK_FOUND_GONE : LINK_FOUND_AGAIN;
@@ -163,7 +163,7 @@ link_look(struct link_look *l, int tun_fd)
 
 	for (tries = 0; where == LINK_FOUND_AGAIN && tries < LOOK_TRIES;
 	     tries++) {
-		l->again = false;
+		l->moved = false;
 		errno = 0;
 		where = locate(l, tun_fd);
 		if (where == LINK_FOUND)

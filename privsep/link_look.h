@@ -8,8 +8,8 @@
 
 /*
  * Looks at one link: where it is now, and in which state.  While this runs,
- * what told is told of that link must go to *found, and set again where the
- * link was moved or deleted.
+ * messages about that link may come in on the socket told: who reads them
+ * changes *found by them, and sets moved where the link was moved or deleted.
  */
 struct nlsock;
 
@@ -18,8 +18,8 @@ struct link_look {
 	struct nlsock *asked;	  /* questions about namespaces */
 	int home;		  /* our namespace, -1 where it cannot be had */
 	struct link_state *found; /* in: as it was; out: as it is */
-	bool again;
-	bool lost; /* out: messages about any link were lost */
+	bool moved;		  /* meanwhile: ask again */
+	bool lost;		  /* out: messages about any link were lost */
 };
 
 enum link_found {

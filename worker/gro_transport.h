@@ -4,10 +4,10 @@
 #include "worker/gro_burst.h"
 
 /*
- * What gro_item.c asks of the two transports.  For each: the bits of its header
- * that are those of the first packet in every packet of an item; may a packet
- * be merged at all; does one of len bytes, of which those bits are the same,
- * continue the item; and what of the item does it change.
+ * What gro_item.c asks of the two transports.  The mask has the bits of the
+ * header that all packets of an item share.  A candidate may be merged at all.
+ * A packet of len bytes that shares those bits continues the item if the rest
+ * fits, too.  start and append note in the item what TCP needs of a packet.
  */
 #define GRO_TCP_HDR_MAX 60
 extern const uint8_t gro_tcp_mask[GRO_TCP_HDR_MAX];

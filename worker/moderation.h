@@ -23,9 +23,10 @@ struct moderation {
 int moderation_start(struct moderation *);
 
 /*
- * All that had come is done, packets of it since the start.  Under load,
- * waits until the period is over and returns true: look at what has come
- * meanwhile, and do not wait for it.  Else false: wait for the next packet.
+ * To be asked when nothing is left to do; packets: how many were handled since
+ * the start.  Under load, waits until the period is over and returns true: look
+ * at what has come meanwhile, and do not wait for it.  Else false: wait for the
+ * next packet.
  */
 bool moderation_pause(struct moderation *, uint64_t packets);
 

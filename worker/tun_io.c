@@ -17,8 +17,7 @@ tun_read(struct worker *w, uint8_t *buf)
 		return (size_t)n;
 	if (n == -1 && (errno == EBADFD || errno == EBADF))
 		report_tun_gone();
-	/* EINVAL: a kind of superpacket that has no virtio_net_hdr; it is lost
-	 */
+	/* EINVAL: it was a superpacket that no virtio_net_hdr can describe */
 	if (n == -1 && errno != EAGAIN)
 		worker_count(w, COUNTER_TUN_READ_ERRORS, 1);
 	return 0;
