@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "privsep/conf.h"
+#include "privsep/conf_value.h"
 
 static void
 conf_peer_free(struct conf_peer *p)
@@ -83,6 +84,29 @@ conf_global_equal(const struct conf *a, const struct conf *b)
 	       strcmp(a->control_path, b->control_path) == 0 &&
 	       strcmp(a->control_rpath, b->control_rpath) == 0 &&
 	       a->sandbox_strict == b->sandbox_strict;
+}
+
+static bool
+addresses_meet(const struct endpoint *a, const struct endpoint *b)
+{
+	return addr_is_unspecified(&a->addr) || addr_is_unspecified(&b->addr) ||
+	       (memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 &&
+		   a->scope == b->scope);
+}
+
+static bool
+ranges_meet(const struct endpoint *a, uint32_t a_queues,
+    const struct endpoint *b, uint32_t b_queues)
+{
+	return a->port != 0 && b->port != 0 && addresses_meet(a, b) &&
+	       a->port < b->port + b_queues && b->port < a->port + a_queues;
+}
+
+bool
+conf_ports_meet(const struct conf_interface *a, const struct conf_interface *b)
+{
+	return ranges_meet(&a->listen4, a->queues, &b->listen4, b->queues) ||
+	       ranges_meet(&a->listen6, a->queues, &b->listen6, b->queues);
 }
 
 bool

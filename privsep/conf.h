@@ -114,6 +114,12 @@ void conf_free(struct conf *);
  * conf_peer_equal at all but the line.
  */
 bool conf_global_equal(const struct conf *, const struct conf *);
+/*
+ * Would a socket of the one share address and port with one of the other?  A
+ * wildcard meets every address; each queue has a port.
+ */
+bool conf_ports_meet(
+    const struct conf_interface *, const struct conf_interface *);
 bool conf_cpus_equal(
     const struct conf_interface *, const struct conf_interface *);
 /*

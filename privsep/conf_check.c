@@ -147,18 +147,14 @@ ports_fit(const struct conf_interface *c, uint16_t port)
 	return port + c->queues - 1 <= UINT16_MAX;
 }
 
+/* That was said when it was parsed. */
 static bool
-ranges_meet(const struct conf_interface *a, const struct endpoint *listen_a,
-    const struct conf_interface *b, const struct endpoint *listen_b)
+same_listen(const struct conf_interface *a, const struct conf_interface *b)
 {
-	return listen_a->port != 0 && listen_b->port != 0 &&
-	       memcmp(&listen_a->addr, &listen_b->addr,
-		   sizeof(listen_a->addr)) == 0 &&
-	       listen_a->scope == listen_b->scope &&
-	       listen_a->port < listen_b->port + b->queues &&
-	       listen_b->port < listen_a->port + a->queues &&
-	       listen_a->port !=
-		   listen_b->port; /* was said when it was parsed */
+	return (a->listen4.port != 0 &&
+		   endpoint_equal(&a->listen4, &b->listen4)) ||
+	       (a->listen6.port != 0 &&
+		   endpoint_equal(&a->listen6, &b->listen6));
 }
 
 static void
@@ -183,10 +179,8 @@ check_ports(struct conf_errors *errors, const struct build_interfaces *all,
 	TAILQ_FOREACH (other, all, entry) {
 		if (other == i)
 			return;
-		if (ranges_meet(
-			c, &c->listen4, other->conf, &other->conf->listen4) ||
-		    ranges_meet(
-			c, &c->listen6, other->conf, &other->conf->listen6))
+		if (conf_ports_meet(c, other->conf) &&
+		    !same_listen(c, other->conf))
 			conf_error(errors, i->scope.begin,
 			    "interface \"%s\" and \"%s\" listen on the same "
 			    "ports, counting one for each queue; move them "

@@ -11,6 +11,7 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/link.h"
+#include "privsep/ports.h"
 #include "privsep/privilege.h"
 #include "privsep/slots.h"
 #include "privsep/steering.h"
@@ -99,7 +100,8 @@ lifecycle_open(
 	ifc->tun.fd = -1;
 	for (i = 0; i < LIMIT_QUEUES; i++)
 		ifc->queue[i].tun_fd = ifc->queue[i].counters_fd = -1;
-	if (tun_open(c, &ifc->tun, why, whylen) == -1 ||
+	if (ports_check(ifc, why, whylen) == -1 ||
+	    tun_open(c, &ifc->tun, why, whylen) == -1 ||
 	    slots_open(ifc, why, whylen) == -1 ||
 	    open_queues(ifc, why, whylen) == -1 ||
 	    ifconf_apply(ifc, why, whylen) == -1 ||

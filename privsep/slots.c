@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "ipc/counters.h"
 #include "privsep/iface.h"
+#include "privsep/ports.h"
 #include "privsep/privilege.h"
 #include "privsep/slots.h"
 #include "privsep/state.h"
@@ -202,10 +203,7 @@ explain_aim(struct iface *ifc, const struct conf_peer *p,
 	char text[ENDPOINT_STRLEN];
 
 	if (error == EADDRINUSE)
-		snprintf(why, whylen,
-		    "%s: %s is in use by another program; end that, or listen "
-		    "on another port",
-		    iface_name(ifc), endpoint_format(local, text));
+		ports_explain(ifc, local, why, whylen);
 	else if (error == ENODEV && p->bind_device[0] != '\0')
 		snprintf(why, whylen,
 		    "%s: peer \"%s\": bind-device %s does not exist; make it "

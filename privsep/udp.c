@@ -108,6 +108,28 @@ is_bound(int fd)
 	return ((struct sockaddr_in *)&ss)->sin_port != 0;
 }
 
+bool
+udp_is_free(const struct endpoint *local, const char *device)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(local, &ss);
+	int saved, fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_free;
+
+	if (fd == -1)
+		return false;
+	is_free = filter_all(fd) == 0 &&
+		  (ss.ss_family == AF_INET ||
+		      set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) == 0) &&
+		  setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+		      (socklen_t)strlen(device)) == 0 &&
+		  bind(fd, (struct sockaddr *)&ss, len) == 0;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return is_free;
+}
+
 int
 udp_aim(int fd, const struct udp_aim *aim)
 {

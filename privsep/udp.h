@@ -36,6 +36,11 @@ int udp_open(
 int udp_aim(int fd, const struct udp_aim *);
 int udp_retire(int fd);
 /*
+ * Could a socket of that device ("": any) be bound there that shares with
+ * nobody?  Else false with errno.
+ */
+bool udp_is_free(const struct endpoint *local, const char *device);
+/*
  * Is the address that connect() chose for the socket still one of this host?
  * It stays the socket's when it leaves the host.  device: as it was aimed.
  */

@@ -478,7 +478,7 @@ the_families_may_listen_on_one_port(void **state)
 			"}\n"
 			"interface tun1 {\n"
 			"	listen udp on 0.0.0.0 port 6081\n"
-			"	listen udp on ::1 port 6080\n"
+			"	listen udp on ::1 port 6081\n"
 			"}\n"));
 }
 
