@@ -3,6 +3,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -80,6 +81,18 @@ is_other_file(const char *path)
 	return stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
 }
 
+/* control-user in the configuration may be another than the usual one. */
+static const char *
+group_of(const char *path)
+{
+	const struct group *g = NULL;
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		g = getgrgid(st.st_gid);
+	return g == NULL ? "of control-user in tund.conf(5)" : g->gr_name;
+}
+
 static enum ctl_exit
 connect_failed(const char *path, int error)
 {
@@ -95,9 +108,8 @@ connect_failed(const char *path, int error)
 		return CTL_USAGE;
 	case EACCES:
 	case EPERM:
-		complain("%s: permission denied; be root, or in the group "
-			 "_tundctl",
-		    path);
+		complain("%s: permission denied; be root, or in the group %s",
+		    path, group_of(path));
 		return CTL_PERMISSION;
 	case EAGAIN:
 		complain("%s: no connection within %d seconds; tund hangs, or "
@@ -268,6 +280,8 @@ refused(const struct jsonrpc_message *m)
 	complain("%s%s%s", m->text, m->hint[0] == '\0' ? "" : "; ", m->hint);
 	if (strcmp(m->class, "permission") == 0)
 		return CTL_PERMISSION;
+	if (strcmp(m->class, "invalid-params") == 0)
+		return CTL_USAGE;
 	return CTL_REFUSED;
 }
 

@@ -386,6 +386,21 @@ event_fields(const struct daemon *d, const json_t *changes)
 	return o;
 }
 
+/* The same in the log, where nobody may have listened to the event. */
+static void
+log_changes(const struct daemon *d, const json_t *changes)
+{
+	size_t i, n = json_array_size(changes);
+
+	log_info("configuration reloaded, generation %u: %s", d->generation,
+	    n == 0 ? "no difference" : "what follows");
+	for (i = 0; i < n && i < CHANGES_TOLD; i++)
+		log_info("reload: %s",
+		    json_string_value(json_array_get(changes, i)));
+	if (i < n)
+		log_info("reload: and %zu more", n - i);
+}
+
 static json_t *
 refusal(const struct reload *r)
 {
@@ -416,8 +431,7 @@ reload(struct daemon *d, bool dry, json_t **result)
 	*result = json_pack("{s:b, s:O, s:i}", "dry_run", dry, "changes",
 	    r.changes, "generation", (int)d->generation);
 	if (!dry) {
-		log_info("configuration reloaded: %zu changes",
-		    json_array_size(r.changes));
+		log_changes(d, r.changes);
 		events_publish(
 		    d, "config.reloaded", NULL, event_fields(d, r.changes));
 	}
