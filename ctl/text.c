@@ -21,22 +21,40 @@ static const struct {
     {0xfff9, 0xfffb},
 };
 
+/* Bytes of a character that begins so, 0 if none does: RFC 3629. */
+static size_t
+utf8_length(unsigned char first)
+{
+	if (first < 0x80)
+		return 1;
+	if (first < 0xc2 || first > 0xf4)
+		return 0;
+	return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* Is this what n bytes may stand for: in its shortest form, no surrogate? */
+static bool
+utf8_is_valid(uint32_t c, size_t n)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+
+	return c >= least[n] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff);
+}
+
 /* One character of UTF-8: its length, 1 and 0xfffd for what is none. */
 static size_t
 utf8_next(const char *text, uint32_t *c)
 {
 	const unsigned char *p = (const unsigned char *)text;
-	size_t i, n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	size_t i, n = utf8_length(p[0]);
 
-	*c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
-	for (i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80) {
-			*c = 0xfffd;
-			return 1;
-		}
+	*c = n <= 1 ? p[0] : p[0] & (0x7fu >> n);
+	for (i = 1; i < n && (p[i] & 0xc0) == 0x80; i++)
 		*c = *c << 6 | (p[i] & 0x3f);
-	}
-	return n;
+	if (n > 0 && i >= n && utf8_is_valid(*c, n))
+		return n;
+	*c = 0xfffd;
+	return 1;
 }
 
 static bool

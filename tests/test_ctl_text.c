@@ -26,6 +26,22 @@ static const struct {
     {"\xe2\x81\xa6", "\\u{2066}", 8},
     {"\xff\xc3", "\\u{fffd}\\u{fffd}", 16}, /* no UTF-8 */
     {"\xe2\x80", "\\u{fffd}\\u{fffd}", 16},
+    {"\xc2\x80\xc2\x9f", "\\u{80}\\u{9f}", 12}, /* C1 */
+    {"a\x9b\x80"
+     "31mX",
+	"a\\u{fffd}\\u{fffd}31mX", 21}, /* CSI of a terminal of 8 bits */
+    {"\xbf\xbf", "\\u{fffd}\\u{fffd}", 16},
+    {"\xc1\xbf", "\\u{fffd}\\u{fffd}", 16}, /* longer than it need be */
+    {"\xc0\x80", "\\u{fffd}\\u{fffd}", 16},
+    {"\xe0\x9f\xbf", "\\u{fffd}\\u{fffd}\\u{fffd}", 24},
+    {"\xf0\x82\x82\x9b", "\\u{fffd}\\u{fffd}\\u{fffd}\\u{fffd}", 32},
+    {"\xed\xa0\x80", "\\u{fffd}\\u{fffd}\\u{fffd}", 24}, /* a surrogate */
+    {"\xf4\x90\x80\x80", "\\u{fffd}\\u{fffd}\\u{fffd}\\u{fffd}", 32},
+    {"\xf5\x80\x80\x80", "\\u{fffd}\\u{fffd}\\u{fffd}\\u{fffd}", 32},
+    /* the last before each gap, and the first behind it */
+    {"\xdf\xbf\xe0\xa0\x80", "\xdf\xbf\xe0\xa0\x80", 2},
+    {"\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80", 2},
+    {"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 2},
 };
 
 static void
