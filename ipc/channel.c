@@ -220,9 +220,12 @@ channel_queue(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 {
 	struct waiting *w;
 
-	if (ch->queued + sizeof(*w) + len > CHANNEL_QUEUE_MAX ||
-	    (w = malloc(sizeof(*w) + len)) == NULL) {
+	if (ch->queued + sizeof(*w) + len > CHANNEL_QUEUE_MAX) {
 		channel_die(ch, "does not read what it is sent");
+		return -1;
+	}
+	if ((w = malloc(sizeof(*w) + len)) == NULL) {
+		channel_die(ch, "cannot be sent to: memory is short");
 		return -1;
 	}
 	w->type = type;

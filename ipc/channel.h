@@ -43,8 +43,8 @@ void channel_free(struct channel *);
 
 /*
  * Queues and sends.  fd: -1, or duplicated when it must wait, so it stays
- * the caller's.  -1 if the queue is full or the channel dead: the close
- * callback follows from the loop.
+ * the caller's.  -1 if the queue is full, memory short or the channel dead:
+ * the close callback follows from the loop.
  */
 int channel_send(struct channel *, uint32_t type, uint32_t id, const void *data,
     size_t len, int fd);

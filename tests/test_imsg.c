@@ -23,6 +23,16 @@
 
 static int sv[2];
 static struct imsg m;
+static bool memory_is_short;
+
+void *__real_malloc(size_t);
+void *__wrap_malloc(size_t);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return memory_is_short ? NULL : __real_malloc(size);
+}
 
 static int
 make_pair(void **state)
@@ -288,23 +298,40 @@ a_channel_queues_what_does_not_fit_and_keeps_order(void **state)
 	event_base_free(base);
 }
 
+/* Sends until that fails, and looks for what is told of it. */
 static void
-a_channel_that_is_not_read_dies_and_says_so(void **state)
+send_until_it_dies(bool is_short, const char *why)
 {
 	struct event_base *base = open_channel();
 	unsigned int i;
 
-	(void)state;
+	memory_is_short = is_short;
 	for (i = 0; i < 100000; i++)
 		if (channel_send(seen.ch, 1, 0, m.data, IMSG_DATA_MAX, -1) ==
 		    -1)
 			break;
+	memory_is_short = false;
 	assert_true(i < 100000);
 	assert_null(seen.closed);
 	turn(base);
 	assert_non_null(seen.closed);
+	assert_string_equal(seen.closed, why);
 	channel_free(seen.ch);
 	event_base_free(base);
+}
+
+static void
+a_channel_that_is_not_read_dies_and_says_so(void **state)
+{
+	(void)state;
+	send_until_it_dies(false, "does not read what it is sent");
+}
+
+static void
+the_other_side_is_not_blamed_for_a_lack_of_memory(void **state)
+{
+	(void)state;
+	send_until_it_dies(true, "cannot be sent to: memory is short");
 }
 
 static void
@@ -353,6 +380,7 @@ main(void)
 	    PAIR_TEST(a_bad_message_with_a_descriptor_leaks_nothing),
 	    PAIR_TEST(a_channel_queues_what_does_not_fit_and_keeps_order),
 	    PAIR_TEST(a_channel_that_is_not_read_dies_and_says_so),
+	    PAIR_TEST(the_other_side_is_not_blamed_for_a_lack_of_memory),
 	    PAIR_TEST(a_channel_tells_of_eof_and_of_nonsense_once),
 	    PAIR_TEST(a_channel_may_be_freed_in_its_callback),
 	};

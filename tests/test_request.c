@@ -1,0 +1,134 @@
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "control/call.h"
+#include "control/client.h"
+#include "control/limits.h"
+#include "control/parent.h"
+#include "control/request.h"
+
+/* What requests are made of and answered with, without clients or a parent. */
+static struct {
+	unsigned int sent;
+	int code; /* of the last failure */
+	char message[256];
+} seen;
+static bool memory_is_short;
+
+void *__real_calloc(size_t, size_t);
+void *__wrap_calloc(size_t, size_t);
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return memory_is_short ? NULL : __real_calloc(n, size);
+}
+
+uint64_t
+client_serial(const struct client *c)
+{
+	(void)c;
+	return 1;
+}
+
+struct client *
+client_find(uint64_t serial)
+{
+	(void)serial;
+	return NULL;
+}
+
+void
+client_add_requests(struct client *c, int change)
+{
+	(void)c;
+	(void)change;
+}
+
+void
+client_send(struct client *c, json_t *line)
+{
+	(void)c;
+	json_decref(line);
+}
+
+void
+call_fail(const struct call *call, const struct jsonrpc_error *error)
+{
+	(void)call;
+	seen.code = error->code;
+	strcpy(seen.message, error->message);
+}
+
+void
+parent_send(uint32_t type, uint32_t id, const void *data, size_t len)
+{
+	(void)type;
+	(void)id;
+	(void)data;
+	(void)len;
+	seen.sent++;
+}
+
+static void
+start(void)
+{
+	static const struct msg_request r = {.kind = REQUEST_RELOAD};
+	static const struct call call;
+
+	memset(&seen, 0, sizeof(seen));
+	request_start(&call, &r, 1);
+}
+
+static void
+a_lack_of_memory_is_not_called_too_many_requests(void **state)
+{
+	(void)state;
+	memory_is_short = true;
+	start();
+	memory_is_short = false;
+	assert_int_equal(seen.code, JSONRPC_INTERNAL);
+	assert_string_equal(
+	    seen.message, "the request was not made: memory is short");
+	assert_int_equal(seen.sent, 0);
+}
+
+static void
+no_more_are_under_way_than_the_table_holds(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	for (id = 1; id <= REQUESTS_MAX; id++) {
+		start();
+		assert_int_equal(seen.sent, 1);
+	}
+	start();
+	assert_int_equal(seen.code, JSONRPC_BUSY);
+	assert_int_equal(seen.sent, 0);
+	for (id = 1; id <= REQUESTS_MAX; id++)
+		assert_int_equal(request_on_reply(id, REPLY_OK, "{}"), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_lack_of_memory_is_not_called_too_many_requests),
+	    cmocka_unit_test(no_more_are_under_way_than_the_table_holds),
+	};
+	struct event_base *base = event_base_new();
+
+	if (base == NULL)
+		return 1;
+	requests_init(base);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
