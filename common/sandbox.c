@@ -347,8 +347,7 @@ sandbox_layer_name(enum sandbox_layer l)
 void
 sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 {
-	uint32_t required =
-	    s->strict ? SANDBOX_BIT(SANDBOX_COUNT) - 1 : SANDBOX_REQUIRED;
+	uint32_t required = s->strict ? SANDBOX_ALL : SANDBOX_REQUIRED;
 	int layer;
 
 	*applied = *missing = 0;

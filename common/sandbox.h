@@ -23,6 +23,7 @@ enum sandbox_layer {
 	SANDBOX_COUNT
 };
 #define SANDBOX_BIT(l) (1u << (l))
+#define SANDBOX_ALL (SANDBOX_BIT(SANDBOX_COUNT) - 1)
 /* Without these nothing runs, strict or not. */
 #define SANDBOX_REQUIRED                                         \
 	(SANDBOX_BIT(SANDBOX_USER) | SANDBOX_BIT(SANDBOX_ROOT) | \

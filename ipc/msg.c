@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "ipc/limits.h"
 #include "ipc/msg.h"
 
@@ -183,7 +184,12 @@ msg_read_control_config(const struct imsg *m, struct msg_control_config *c)
 int
 msg_read_ready(const struct imsg *m, struct msg_ready *r)
 {
-	return msg_read_fixed(m, r, sizeof(*r));
+	if (msg_read_fixed(m, r, sizeof(*r)) == -1 ||
+	    (r->applied & r->missing) != 0 ||
+	    (r->applied | r->missing) != SANDBOX_ALL ||
+	    (r->applied & SANDBOX_REQUIRED) != SANDBOX_REQUIRED)
+		return -1;
+	return 0;
 }
 
 int

@@ -117,7 +117,10 @@ struct msg_control_config {
 	uint32_t strict;
 };
 
-/* What the sandbox did: enum sandbox_layer bits (common/sandbox.h). */
+/*
+ * What the sandbox did: enum sandbox_layer bits (common/sandbox.h).  Each layer
+ * is in one of them, and those that are required are in the first.
+ */
 struct msg_ready {
 	uint32_t applied;
 	uint32_t missing;

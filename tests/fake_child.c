@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/sandbox.h"
 #include "ipc/imsg.h"
 #include "ipc/msg.h"
 #include "tests/fake_child.h"
@@ -32,11 +33,18 @@ say(uint32_t type, uint32_t id, const void *data, size_t len)
 }
 
 static void
-say_ready(void)
+say_applied(uint32_t layers)
 {
-	struct msg_ready r = {.applied = 5, .missing = 2};
+	struct msg_ready r = {
+	    .applied = layers, .missing = SANDBOX_ALL & ~layers};
 
 	say(MSG_READY, 0, &r, sizeof(r));
+}
+
+static void
+say_ready(void)
+{
+	say_applied(SANDBOX_REQUIRED);
 }
 
 static void
@@ -221,6 +229,11 @@ main(int argc, char **argv)
 		break;
 	case CHILD_IS_READY_BADLY:
 		say(MSG_READY, 0, "x", 1);
+		say_something(50);
+		wait_for_ever();
+		break;
+	case CHILD_IS_READY_BARE:
+		say_applied(0);
 		say_something(50);
 		wait_for_ever();
 		break;

@@ -14,6 +14,7 @@ enum child_behaviour {
 	CHILD_SPEAKS_AS_PARENT, /* a message that only a parent sends */
 	CHILD_IS_READY_TWICE,
 	CHILD_IS_READY_BADLY, /* a ready message of the wrong size */
+	CHILD_IS_READY_BARE,  /* one that says it has no sandbox */
 	CHILD_IS_REFUSED,     /* a message that the hook refuses */
 	CHILD_LOGS,	      /* 1,000 lines, and then MSG_REQUEST */
 	CHILD_LOGS_AND_EXITS, /* why it does, with status 1 */

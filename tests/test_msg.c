@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "ipc/counters.h"
 #include "ipc/msg.h"
 
@@ -134,17 +135,48 @@ offloads_and_levels_are_in_range(void **state)
 }
 
 static void
-control_config_and_ready_are_exact(void **state)
+control_config_is_exact_and_in_range(void **state)
 {
 	struct msg_control_config c = {.uid = 1, .gid = 1}, cc;
-	struct msg_ready r = {.applied = 1}, rr;
 
 	(void)state;
 	ONLY_EXACTLY(c, msg_read_control_config(&m, &cc));
 	REFUSED(c, uid, 0, msg_read_control_config(&m, &cc));
 	REFUSED(c, gid, 0, msg_read_control_config(&m, &cc));
 	REFUSED(c, strict, 2, msg_read_control_config(&m, &cc));
-	ONLY_EXACTLY(r, msg_read_ready(&m, &rr));
+}
+
+static void
+ready_is_what_has_the_required_layers(void **state)
+{
+	static const struct {
+		uint32_t applied;
+		uint32_t missing;
+		int result;
+	} cases[] = {
+	    {SANDBOX_ALL, 0, 0},
+	    {SANDBOX_REQUIRED, SANDBOX_ALL & ~SANDBOX_REQUIRED, 0},
+	    {0, 0, -1},
+	    {0, SANDBOX_ALL, -1},
+	    {SANDBOX_ALL & ~SANDBOX_BIT(SANDBOX_SECCOMP),
+		SANDBOX_BIT(SANDBOX_SECCOMP), -1},
+	    /* both, neither, and no layer at all */
+	    {SANDBOX_ALL, SANDBOX_BIT(SANDBOX_MDWE), -1},
+	    {SANDBOX_ALL & ~SANDBOX_BIT(SANDBOX_MDWE), 0, -1},
+	    {SANDBOX_ALL | SANDBOX_BIT(SANDBOX_COUNT), 0, -1},
+	    {SANDBOX_ALL, SANDBOX_BIT(SANDBOX_COUNT), -1},
+	};
+	struct msg_ready r = {.applied = SANDBOX_ALL}, out;
+	size_t i;
+
+	(void)state;
+	ONLY_EXACTLY(r, msg_read_ready(&m, &out));
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r.applied = cases[i].applied;
+		r.missing = cases[i].missing;
+		put(MSG_READY, &r, sizeof(r));
+		assert_int_equal(msg_read_ready(&m, &out), cases[i].result);
+	}
 }
 
 static void
@@ -377,7 +409,8 @@ main(void)
 	    cmocka_unit_test(
 		prefixes_come_in_whole_numbers_and_fit_their_family),
 	    cmocka_unit_test(offloads_and_levels_are_in_range),
-	    cmocka_unit_test(control_config_and_ready_are_exact),
+	    cmocka_unit_test(control_config_is_exact_and_in_range),
+	    cmocka_unit_test(ready_is_what_has_the_required_layers),
 	    cmocka_unit_test(requests_are_known_and_in_range),
 	    cmocka_unit_test(log_lines_are_printable_and_without_nul),
 	    cmocka_unit_test(replies_and_events_are_text),

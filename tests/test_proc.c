@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "privsep/proc.h"
 #include "tests/fake_child.h"
 
@@ -269,8 +270,8 @@ a_child_starts_and_is_ready(void **state)
 	assert_int_equal(p->state, PROC_STARTING);
 	RUN_UNTIL(seen.ready == 1);
 	assert_int_equal(p->state, PROC_RUNNING);
-	assert_int_equal(p->applied, 5);
-	assert_int_equal(p->missing, 2);
+	assert_int_equal(p->applied, SANDBOX_REQUIRED);
+	assert_int_equal(p->missing, SANDBOX_ALL & ~SANDBOX_REQUIRED);
 	assert_int_equal(p->pid, pid);
 	assert_int_equal(p->restarts, 0);
 	run_for(READY_SECONDS * 1000 + 300);
@@ -428,6 +429,7 @@ one_that_breaks_the_protocol_is_killed_and_not_heard(void **state)
 	breaks_protocol(CHILD_SPEAKS_AS_PARENT, 1, 0);
 	breaks_protocol(CHILD_IS_READY_TWICE, 1, 0);
 	breaks_protocol(CHILD_IS_READY_BADLY, 0, 0);
+	breaks_protocol(CHILD_IS_READY_BARE, 0, 0);
 	breaks_protocol(CHILD_IS_REFUSED, 1, 1);
 }
 
