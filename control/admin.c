@@ -47,32 +47,6 @@ method_log(const struct call *call)
 	}
 }
 
-/* The words of tund.conf(5) that stand for several. */
-static const struct {
-	const char *name;
-	uint32_t offloads;
-} aliases[] = {
-    {"tso", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
-    {"uso", OFFLOAD_BIT(OFFLOAD_USO_TX)},
-    {"gro", OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX)},
-};
-
-/* OFFLOAD_BIT()s that the name stands for, 0 if there is no such name. */
-static uint32_t
-offload_bits(const char *name)
-{
-	size_t i;
-	int o;
-
-	for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
-		if (strcmp(aliases[i].name, name) == 0)
-			return aliases[i].offloads;
-	for (o = 0; o < OFFLOAD_COUNT; o++)
-		if (strcmp(offload_name((enum offload)o), name) == 0)
-			return OFFLOAD_BIT(o);
-	return 0;
-}
-
 /* What one "set" asks for. */
 struct set {
 	json_int_t mtu;	      /* 0: nothing */
@@ -85,10 +59,10 @@ set_read_offloads(
 {
 	const char *key;
 	json_t *value;
-	uint32_t bits;
+	size_t word;
 
 	json_object_foreach (offloads, key, value) {
-		if ((bits = offload_bits(key)) == 0) {
+		if ((word = offload_word_find(key)) == OFFLOAD_WORDS) {
 			jsonrpc_fail(error, JSONRPC_INVALID_PARAMS,
 			    "one of tso-tx, uso-tx, tso-rx, uso-rx, udp-gso, "
 			    "udp-gro, tso, uso, gro",
@@ -101,7 +75,7 @@ set_read_offloads(
 			    "offload \"%s\" must be true or false", key);
 			return -1;
 		}
-		set->offloads[json_is_true(value)] |= bits;
+		set->offloads[json_is_true(value)] |= offload_word(word)->bits;
 	}
 	if ((set->offloads[0] & set->offloads[1]) == 0)
 		return 0;

@@ -5,13 +5,16 @@
 #include "ipc/limits.h"
 #include "ipc/msg.h"
 
-static const char *const offload_names[OFFLOAD_COUNT] = {
-    [OFFLOAD_TSO_TX] = "tso-tx",
-    [OFFLOAD_USO_TX] = "uso-tx",
-    [OFFLOAD_TSO_RX] = "tso-rx",
-    [OFFLOAD_USO_RX] = "uso-rx",
-    [OFFLOAD_UDP_GSO] = "udp-gso",
-    [OFFLOAD_UDP_GRO] = "udp-gro",
+static const struct offload_word offload_words[OFFLOAD_WORDS] = {
+    [OFFLOAD_TSO_TX] = {"tso-tx", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
+    [OFFLOAD_USO_TX] = {"uso-tx", OFFLOAD_BIT(OFFLOAD_USO_TX)},
+    [OFFLOAD_TSO_RX] = {"tso-rx", OFFLOAD_BIT(OFFLOAD_TSO_RX)},
+    [OFFLOAD_USO_RX] = {"uso-rx", OFFLOAD_BIT(OFFLOAD_USO_RX)},
+    [OFFLOAD_UDP_GSO] = {"udp-gso", OFFLOAD_BIT(OFFLOAD_UDP_GSO)},
+    [OFFLOAD_UDP_GRO] = {"udp-gro", OFFLOAD_BIT(OFFLOAD_UDP_GRO)},
+    {"tso", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
+    {"uso", OFFLOAD_BIT(OFFLOAD_USO_TX)},
+    {"gro", OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX)},
 };
 
 static const char *const sched_policy_names[SCHED_POLICY_COUNT] = {
@@ -59,7 +62,24 @@ static const struct {
 const char *
 offload_name(enum offload o)
 {
-	return o < OFFLOAD_COUNT ? offload_names[o] : "?";
+	return o < OFFLOAD_COUNT ? offload_words[o].name : "?";
+}
+
+const struct offload_word *
+offload_word(size_t n)
+{
+	return &offload_words[n];
+}
+
+size_t
+offload_word_find(const char *name)
+{
+	size_t n;
+
+	for (n = 0; n < OFFLOAD_WORDS; n++)
+		if (strcmp(offload_words[n].name, name) == 0)
+			break;
+	return n;
 }
 
 const char *

@@ -3,6 +3,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/addr.h"
@@ -65,6 +66,19 @@ enum offload {
 	    OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
 /* "tso-tx", "uso-tx", "tso-rx", "uso-rx", "udp-gso", "udp-gro" */
 const char *offload_name(enum offload);
+
+/*
+ * The words of tund.conf(5) and of requests: the names, and "tso", "uso" and
+ * "gro", which stand for some of them.
+ */
+#define OFFLOAD_WORDS (OFFLOAD_COUNT + 3)
+struct offload_word {
+	const char *name;
+	uint32_t bits;
+};
+/* n is below OFFLOAD_WORDS, which is what is found for any other name. */
+const struct offload_word *offload_word(size_t n);
+size_t offload_word_find(const char *name);
 
 /* How the kernel shall schedule the workers, sched(7). */
 enum sched_policy {

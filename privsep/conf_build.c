@@ -402,22 +402,6 @@ build_address(struct conf_build *b, struct conf_where where, const char *text)
 
 /* offloads */
 
-#define OFFLOAD_WORDS 9
-static const struct {
-	const char *word;
-	uint32_t bits;
-} offload_words[OFFLOAD_WORDS] = {
-    {"tso", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
-    {"uso", OFFLOAD_BIT(OFFLOAD_USO_TX)},
-    {"gro", OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX)},
-    {"tso-tx", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
-    {"uso-tx", OFFLOAD_BIT(OFFLOAD_USO_TX)},
-    {"tso-rx", OFFLOAD_BIT(OFFLOAD_TSO_RX)},
-    {"uso-rx", OFFLOAD_BIT(OFFLOAD_USO_RX)},
-    {"udp-gso", OFFLOAD_BIT(OFFLOAD_UDP_GSO)},
-    {"udp-gro", OFFLOAD_BIT(OFFLOAD_UDP_GRO)},
-};
-
 void
 build_offload_begin(struct conf_build *b, struct conf_where where)
 {
@@ -430,13 +414,9 @@ build_offload(
     struct conf_build *b, struct conf_where where, const char *name, bool on)
 {
 	struct build_interface *i = b->interface;
+	size_t n = offload_word_find(name);
 	uint32_t bits;
-	size_t n;
 
-	for (n = 0; n < OFFLOAD_WORDS; n++) {
-		if (strcmp(offload_words[n].word, name) == 0)
-			break;
-	}
 	if (n == OFFLOAD_WORDS) {
 		conf_error(b->errors, where,
 		    "unknown offload \"%s\"; there are tso, uso, gro, tso-tx, "
@@ -447,7 +427,7 @@ build_offload(
 	if ((i->offload_words & (1u << n)) != 0)
 		conf_error(b->errors, where, "offload %s is set twice", name);
 	i->offload_words |= 1u << n;
-	bits = offload_words[n].bits;
+	bits = offload_word(n)->bits;
 	if (on) {
 		i->conf->offloads |= bits;
 		i->offloads_on |= bits;

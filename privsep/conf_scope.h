@@ -33,7 +33,7 @@ struct build_interface {
 	void *allowed; /* tsearch(3) tree of struct build_allowed */
 	size_t prefixes;
 	uint32_t offloads_on;	/* switched on by name */
-	uint32_t offload_words; /* seen, by row of the table */
+	uint32_t offload_words; /* seen, a bit each */
 };
 TAILQ_HEAD(build_interfaces, build_interface);
 

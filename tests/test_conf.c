@@ -310,31 +310,19 @@ an_inherited_descriptor_may_be_unmonitored(void **state)
 static void
 offload_words_switch_their_bits(void **state)
 {
-	static const struct {
-		const char *word;
-		uint32_t bits;
-	} rows[] = {
-	    {"tso", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
-	    {"uso", OFFLOAD_BIT(OFFLOAD_USO_TX)},
-	    {"gro", OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX)},
-	    {"tso-tx", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
-	    {"uso-tx", OFFLOAD_BIT(OFFLOAD_USO_TX)},
-	    {"tso-rx", OFFLOAD_BIT(OFFLOAD_TSO_RX)},
-	    {"uso-rx", OFFLOAD_BIT(OFFLOAD_USO_RX)},
-	    {"udp-gso", OFFLOAD_BIT(OFFLOAD_UDP_GSO)},
-	    {"udp-gro", OFFLOAD_BIT(OFFLOAD_UDP_GRO)},
-	};
+	const struct offload_word *word;
 	char text[128];
 	struct conf *conf;
 	size_t n;
 
 	(void)state;
-	for (n = 0; n < sizeof(rows) / sizeof(rows[0]); n++) {
+	for (n = 0; n < OFFLOAD_WORDS; n++) {
+		word = offload_word(n);
 		snprintf(text, sizeof(text),
-		    "interface tun0 { offload { %s off } }\n", rows[n].word);
+		    "interface tun0 { offload { %s off } }\n", word->name);
 		conf = parse(text);
 		assert_int_equal(TAILQ_FIRST(&conf->interfaces)->offloads,
-		    OFFLOAD_ALL & ~rows[n].bits);
+		    OFFLOAD_ALL & ~word->bits);
 		conf_free(conf);
 	}
 }
@@ -1008,9 +996,8 @@ add_link(struct generator *g)
 static void
 add_offloads(struct generator *g)
 {
-	static const char *const words[] = {"udp-gso", "udp-gro", "tso", "uso",
-	    "gro", "tso-tx", "uso-tx", "tso-rx", "uso-rx"};
-	uint32_t n;
+	const struct offload_word *word;
+	size_t n;
 
 	g->vnet = pick(g, 4) != 0;
 	if (!g->vnet || pick(g, 2) == 0)
@@ -1018,10 +1005,13 @@ add_offloads(struct generator *g)
 	if (pick(g, 2) == 0)
 		return;
 	add(g, "offload {%s", pick(g, 2) ? "" : "\n\n");
-	for (n = 0; n < (g->vnet ? 9 : 2); n++) {
+	for (n = 0; n < OFFLOAD_WORDS; n++) {
+		word = offload_word(n);
+		if (!g->vnet && (word->bits & OFFLOADS_TUN) != 0)
+			continue;
 		if (pick(g, 2) == 0)
-			add(g, " %s %s%s", words[n], pick(g, 2) ? "on" : "off",
-			    pick(g, 2) ? "," : "\n");
+			add(g, " %s %s%s", word->name,
+			    pick(g, 2) ? "on" : "off", pick(g, 2) ? "," : "\n");
 	}
 	add(g, " }%s", gap(g));
 }

@@ -323,6 +323,35 @@ every_message_offload_and_process_has_a_name(void **state)
 }
 
 static void
+a_word_switches_one_offload_or_two(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t bits;
+	} words[OFFLOAD_WORDS] = {
+	    {"tso", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
+	    {"uso", OFFLOAD_BIT(OFFLOAD_USO_TX)},
+	    {"gro", OFFLOAD_BIT(OFFLOAD_TSO_RX) | OFFLOAD_BIT(OFFLOAD_USO_RX)},
+	    {"tso-tx", OFFLOAD_BIT(OFFLOAD_TSO_TX)},
+	    {"uso-tx", OFFLOAD_BIT(OFFLOAD_USO_TX)},
+	    {"tso-rx", OFFLOAD_BIT(OFFLOAD_TSO_RX)},
+	    {"uso-rx", OFFLOAD_BIT(OFFLOAD_USO_RX)},
+	    {"udp-gso", OFFLOAD_BIT(OFFLOAD_UDP_GSO)},
+	    {"udp-gro", OFFLOAD_BIT(OFFLOAD_UDP_GRO)},
+	};
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < OFFLOAD_WORDS; i++) {
+		n = offload_word_find(words[i].name);
+		assert_true(n < OFFLOAD_WORDS);
+		assert_int_equal(offload_word(n)->bits, words[i].bits);
+	}
+	assert_int_equal(offload_word_find("tso-"), OFFLOAD_WORDS);
+	assert_int_equal(offload_word_find(""), OFFLOAD_WORDS);
+}
+
+static void
 the_counters_page_is_shared_and_cannot_shrink(void **state)
 {
 	const struct counters *seen;
@@ -416,6 +445,7 @@ main(void)
 	    cmocka_unit_test(replies_and_events_are_text),
 	    cmocka_unit_test(descriptors_come_where_they_belong),
 	    cmocka_unit_test(every_message_offload_and_process_has_a_name),
+	    cmocka_unit_test(a_word_switches_one_offload_or_two),
 	    cmocka_unit_test(the_counters_page_is_shared_and_cannot_shrink),
 	    cmocka_unit_test(what_is_no_counters_page_is_not_mapped),
 	    cmocka_unit_test(a_head_that_was_overwritten_can_be_written_again),
