@@ -7,8 +7,6 @@
 
 #include "common/log.h"
 
-#define LOG_LINE_MAX 1024
-
 static const char *log_program = "tund";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
 static log_sink *log_output;

@@ -16,6 +16,8 @@ enum log_level {
 	LOG_LEVEL_COUNT
 };
 
+#define LOG_LINE_MAX 1024 /* bytes of a line with its NUL; more is cut off */
+
 /* Where lines go.  text has no newline and is NUL terminated. */
 typedef void log_sink(enum log_level, const char *text);
 

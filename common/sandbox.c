@@ -35,8 +35,6 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-#define SANDBOX_CHROOT TUND_RUNTIMEDIR "/empty"
-
 static int
 capabilities_set(uint64_t permitted)
 {

@@ -29,6 +29,9 @@ enum sandbox_layer {
 	(SANDBOX_BIT(SANDBOX_USER) | SANDBOX_BIT(SANDBOX_ROOT) | \
 	    SANDBOX_BIT(SANDBOX_NO_NEW_PRIVS) | SANDBOX_BIT(SANDBOX_SECCOMP))
 
+/* The empty root where there is no user namespace; the parent makes it. */
+#define SANDBOX_CHROOT TUND_RUNTIMEDIR "/empty"
+
 struct sandbox {
 	uid_t uid;
 	gid_t gid;

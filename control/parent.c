@@ -18,7 +18,7 @@ parent_log(enum log_level level, const char *text)
 {
 	struct {
 		uint32_t level;
-		char text[LIMIT_LOG];
+		char text[LOG_LINE_MAX - 1];
 	} line = {.level = level};
 	size_t i;
 

@@ -7,12 +7,11 @@
 #include "ipc/channel.h"
 #include "ipc/msg.h"
 
-/* The channel to the parent, which is descriptor 3. */
-#define PARENT_FD 3
+/* The channel to the parent, which is PARENT_FD. */
 
 struct event_base;
 
-/* Ends the process unless descriptor 3 is such a channel. */
+/* Ends the process unless that descriptor is such a channel. */
 void parent_check(void);
 /*
  * Waits for everything that comes before MSG_CONTROL_START.  Log lines go

@@ -253,7 +253,7 @@ msg_read_log(struct imsg *m, uint32_t *level, const char **text)
 	const unsigned char *p;
 
 	if (msg_read_text(m, level, text) == -1 || *level >= LOG_LEVEL_COUNT ||
-	    m->hdr.len > sizeof(*level) + LIMIT_LOG)
+	    m->hdr.len >= sizeof(*level) + LOG_LINE_MAX)
 		return -1;
 	for (p = (const unsigned char *)*text; *p != '\0'; p++)
 		if (*p < 0x20 || *p > 0x7e)

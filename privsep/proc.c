@@ -17,7 +17,6 @@
 #include "ipc/limits.h"
 #include "privsep/proc.h"
 
-#define PROC_FD 3
 #define PROC_DELAY_MIN 10 /* ms before the first restart */
 #define PROC_LEFT_MS 100  /* from its EOF until it is killed */
 /* the tests do not wait that long */
@@ -144,12 +143,12 @@ proc_exec(const char *path, const char *name, int sock)
 	null = open("/dev/null", O_RDWR);
 	if (sock == -1 || null == -1)
 		_exit(1);
-	for (i = 0; i < PROC_FD; i++)
+	for (i = 0; i < PARENT_FD; i++)
 		if (dup2(null, i) == -1)
 			_exit(1);
-	if (dup2(sock, PROC_FD) == -1 || setpgid(0, 0) == -1)
+	if (dup2(sock, PARENT_FD) == -1 || setpgid(0, 0) == -1)
 		_exit(1);
-	closefrom(PROC_FD + 1);
+	closefrom(PARENT_FD + 1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGCHLD, SIG_DFL);

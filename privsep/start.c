@@ -13,11 +13,10 @@
 #include "config.h"
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "privsep/conf.h"
 #include "privsep/proc.h"
 #include "privsep/start.h"
-
-#define EMPTY_ROOT TUND_RUNTIMEDIR "/empty"
 
 void
 start_fill_descriptors(void)
@@ -101,9 +100,9 @@ void
 start_make_empty_root(void)
 {
 	if ((mkdir(TUND_RUNTIMEDIR, 0755) == -1 && errno != EEXIST) ||
-	    (mkdir(EMPTY_ROOT, 0555) == -1 && errno != EEXIST))
+	    (mkdir(SANDBOX_CHROOT, 0555) == -1 && errno != EEXIST))
 		fatalx("%s: %s; make this directory, or let tund make it",
-		    EMPTY_ROOT, strerror(errno));
+		    SANDBOX_CHROOT, strerror(errno));
 }
 
 static void __attribute__((noreturn)) no_executable(const char *path)

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipc/limits.h"
 #include "ipc/msg.h"
 #include "privsep/conf.h"
 #include "privsep/netns.h"
@@ -33,11 +34,6 @@
 #define TUN_PATH "/dev/net/tun"
 #define TUN_MAJOR 10 /* misc */
 #define TUN_MINOR 200
-/*
- * virtio_net_hdr without num_buffers.  From 24 bytes on, Linux 6.17 reads
- * tunnel fields from it.
- */
-#define TUN_HDR_SIZE 10
 
 #define FEATURES_TSO (TUN_F_TSO4 | TUN_F_TSO6)
 /* The kernel takes the two of them together or not at all. */
@@ -412,7 +408,7 @@ tun_leave(const struct tun *tun)
 static int
 set_header(int fd)
 {
-	int size = TUN_HDR_SIZE, off = 0;
+	int size = VNET_HDR_LEN, off = 0;
 
 	if (ioctl(fd, TUNSETVNETHDRSZ, &size) == -1 ||
 	    ioctl(fd, TUNSETVNETLE, &off) == -1)

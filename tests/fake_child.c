@@ -12,6 +12,7 @@
 
 #include "common/sandbox.h"
 #include "ipc/imsg.h"
+#include "ipc/limits.h"
 #include "ipc/msg.h"
 #include "tests/fake_child.h"
 
@@ -19,7 +20,6 @@
  * A child of tests/test_proc, which says in its first message how this one is
  * to behave.
  */
-#define CHANNEL 3
 #define FLOOD 20000
 
 extern char **environ;
@@ -28,7 +28,7 @@ static struct imsg m;
 static void
 say(uint32_t type, uint32_t id, const void *data, size_t len)
 {
-	if (imsg_send(CHANNEL, type, id, data, len, -1) == -1)
+	if (imsg_send(PARENT_FD, type, id, data, len, -1) == -1)
 		_exit(0); /* nobody hears it any more */
 }
 
@@ -58,7 +58,7 @@ say_something(size_t times)
 static void
 wait_for_end(void)
 {
-	while (imsg_recv(CHANNEL, &m) == 1)
+	while (imsg_recv(PARENT_FD, &m) == 1)
 		continue;
 	_exit(0);
 }
@@ -125,7 +125,7 @@ static void
 leave_channel(void)
 {
 	say_ready();
-	close(CHANNEL);
+	close(PARENT_FD);
 	wait_for_ever();
 }
 
@@ -133,7 +133,7 @@ static void
 send_rubbish(void)
 {
 	say_ready();
-	if (write(CHANNEL, "abc", 3) != 3)
+	if (write(PARENT_FD, "abc", 3) != 3)
 		_exit(1);
 	say_something(50);
 	wait_for_ever();
@@ -184,7 +184,7 @@ int
 main(int argc, char **argv)
 {
 	(void)argc;
-	if (imsg_recv(CHANNEL, &m) != 1)
+	if (imsg_recv(PARENT_FD, &m) != 1)
 		return 1;
 	switch (m.hdr.id) {
 	case CHILD_READY:

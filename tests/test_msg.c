@@ -239,7 +239,7 @@ log_lines_are_printable_and_without_nul(void **state)
 	put(MSG_LOG, &line, 3);
 	assert_int_equal(msg_read_log(&m, &level, &text), -1);
 	put(MSG_LOG, NULL, 0);
-	m.hdr.len = sizeof(level) + LIMIT_LOG;
+	m.hdr.len = sizeof(level) + LOG_LINE_MAX - 1;
 	memset(m.data, 'x', sizeof(m.data));
 	memset(m.data, 0, 4);
 	assert_int_equal(msg_read_log(&m, &level, &text), 0);

@@ -17,8 +17,8 @@
 
 #include "common/log.h"
 #include "ipc/imsg.h"
+#include "ipc/limits.h"
 #include "ipc/msg.h"
-#include "worker/report.h"
 
 #define PATIENCE_MS 5000
 

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "ipc/imsg.h"
+#include "ipc/limits.h"
 #include "worker/ingress.h"
 #include "worker/parent.h"
 #include "worker/report.h"

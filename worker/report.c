@@ -10,7 +10,7 @@
 void
 report_log(enum log_level level, const char *text)
 {
-	char buf[sizeof(uint32_t) + LIMIT_LOG];
+	char buf[sizeof(uint32_t) + LOG_LINE_MAX - 1];
 	uint32_t word = level;
 	size_t len = strlen(text);
 

@@ -7,7 +7,6 @@
 #include "ipc/msg.h"
 
 /* What the worker tells its parent. */
-#define PARENT_FD 3
 
 /* A sink for log_set_sink; lost if the channel is full. */
 void report_log(enum log_level, const char *text);

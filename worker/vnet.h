@@ -4,12 +4,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/limits.h"
+
 /*
  * struct virtio_net_hdr of <linux/virtio_net.h>, as IFF_VNET_HDR devices
  * put before each packet.  Ten bytes, native byte order (the parent clears
  * the endianness flags).  The only code that knows the layout.
  */
-#define VNET_HDR_LEN 10
 
 enum vnet_gso {
 	VNET_GSO_NONE = 0,
