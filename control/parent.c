@@ -12,20 +12,10 @@
 
 static struct channel *channel;
 
-/* A line that finds the channel full is lost: there is nobody else to tell. */
 static void
 parent_log(enum log_level level, const char *text)
 {
-	struct {
-		uint32_t level;
-		char text[LOG_LINE_MAX - 1];
-	} line = {.level = level};
-	size_t i;
-
-	for (i = 0; i < sizeof(line.text) && text[i] != '\0'; i++)
-		line.text[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
-	(void)!imsg_send(
-	    PARENT_FD, MSG_LOG, 0, &line, sizeof(line.level) + i, -1);
+	msg_send_log(PARENT_FD, level, text);
 }
 
 void

@@ -247,16 +247,36 @@ msg_read_text(struct imsg *m, uint32_t *word, const char **text)
 	return 0;
 }
 
+static bool
+is_printable(char c)
+{
+	return c >= ' ' && c <= '~';
+}
+
+void
+msg_send_log(int sock, enum log_level level, const char *text)
+{
+	struct {
+		uint32_t level;
+		char text[LOG_LINE_MAX - 1];
+	} line = {.level = level};
+	size_t i;
+
+	for (i = 0; i < sizeof(line.text) && text[i] != '\0'; i++)
+		line.text[i] = is_printable(text[i]) ? text[i] : '?';
+	(void)!imsg_send(sock, MSG_LOG, 0, &line, sizeof(line.level) + i, -1);
+}
+
 int
 msg_read_log(struct imsg *m, uint32_t *level, const char **text)
 {
-	const unsigned char *p;
+	const char *p;
 
 	if (msg_read_text(m, level, text) == -1 || *level >= LOG_LEVEL_COUNT ||
 	    m->hdr.len >= sizeof(*level) + LOG_LINE_MAX)
 		return -1;
-	for (p = (const unsigned char *)*text; *p != '\0'; p++)
-		if (*p < 0x20 || *p > 0x7e)
+	for (p = *text; *p != '\0'; p++)
+		if (!is_printable(*p))
 			return -1;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/log.h"
 #include "ipc/imsg.h"
 #include "ipc/limits.h"
 
@@ -195,6 +196,12 @@ int msg_read_event(struct imsg *m, const char **text);
 int msg_take_fd(struct imsg *m, int *fd);
 /* Has neither. */
 int msg_read_empty(const struct imsg *);
+
+/*
+ * The sink of a child's log: what no line may have is sent as '?', and a line
+ * that finds the channel full is lost, for there is nobody else to tell.
+ */
+void msg_send_log(int sock, enum log_level, const char *text);
 
 const char *msg_type_name(uint32_t type); /* "?" when unknown */
 

@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -251,6 +253,60 @@ log_lines_are_printable_and_without_nul(void **state)
 	assert_int_equal(msg_read_log(&m, &level, &text), -1);
 }
 
+/* What the reader makes of a line that a child logs. */
+static void
+logged(const char *line, const char *expected)
+{
+	const char *text;
+	uint32_t level;
+	int sv[2];
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	msg_send_log(sv[0], LOG_LEVEL_WARN, line);
+	assert_int_equal(imsg_read(sv[1], &m), 1);
+	assert_int_equal(m.hdr.type, MSG_LOG);
+	assert_int_equal(msg_read_log(&m, &level, &text), 0);
+	assert_int_equal(level, LOG_LEVEL_WARN);
+	assert_string_equal(text, expected);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static void
+any_line_that_a_child_logs_can_be_read(void **state)
+{
+	char line[2 * LOG_LINE_MAX] = "", cut[LOG_LINE_MAX] = "";
+
+	(void)state;
+	logged("hello", "hello");
+	logged("", "");
+	logged("a\033b\nc\x7f\xc3\xa9 ~", "a?b?c??? ~");
+	memset(line, 'x', sizeof(line) - 1);
+	memset(cut, 'x', sizeof(cut) - 1);
+	logged(line, cut);
+}
+
+static void
+a_line_that_finds_the_channel_full_is_lost(void **state)
+{
+	int sv[2], i;
+
+	(void)state;
+	assert_int_equal(
+	    socketpair(
+		AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv),
+	    0);
+	while (imsg_send(sv[0], MSG_TUN_GONE, 0, NULL, 0, -1) == 0)
+		continue;
+	msg_send_log(sv[0], LOG_LEVEL_WARN, "hello");
+	for (i = 0; imsg_read(sv[1], &m) == 1; i++)
+		assert_int_equal(m.hdr.type, MSG_TUN_GONE);
+	assert_true(i > 0);
+	close(sv[0]);
+	close(sv[1]);
+}
+
 static void
 replies_and_events_are_text(void **state)
 {
@@ -442,6 +498,8 @@ main(void)
 	    cmocka_unit_test(ready_is_what_has_the_required_layers),
 	    cmocka_unit_test(requests_are_known_and_in_range),
 	    cmocka_unit_test(log_lines_are_printable_and_without_nul),
+	    cmocka_unit_test(any_line_that_a_child_logs_can_be_read),
+	    cmocka_unit_test(a_line_that_finds_the_channel_full_is_lost),
 	    cmocka_unit_test(replies_and_events_are_text),
 	    cmocka_unit_test(descriptors_come_where_they_belong),
 	    cmocka_unit_test(every_message_offload_and_process_has_a_name),

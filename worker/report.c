@@ -1,7 +1,6 @@
 #include "worker/report.h"
 
 #include <stddef.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "ipc/imsg.h"
@@ -10,15 +9,7 @@
 void
 report_log(enum log_level level, const char *text)
 {
-	char buf[sizeof(uint32_t) + LOG_LINE_MAX - 1];
-	uint32_t word = level;
-	size_t len = strlen(text);
-
-	if (len > sizeof(buf) - sizeof(word))
-		len = sizeof(buf) - sizeof(word);
-	memcpy(buf, &word, sizeof(word));
-	memcpy(buf + sizeof(word), text, len);
-	imsg_send(PARENT_FD, MSG_LOG, 0, buf, sizeof(word) + len, -1);
+	msg_send_log(PARENT_FD, level, text);
 }
 
 void

@@ -8,7 +8,7 @@
 
 /* What the worker tells its parent. */
 
-/* A sink for log_set_sink; lost if the channel is full. */
+/* A sink for log_set_sink. */
 void report_log(enum log_level, const char *text);
 /* Locked down, by what of SANDBOX_...; ends if nobody can be told. */
 void report_ready(uint32_t applied, uint32_t missing);
