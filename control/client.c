@@ -7,9 +7,9 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "control/client.h"
 #include "control/limits.h"
@@ -54,15 +54,6 @@ static unsigned int clients_number;
 
 static const struct timeval soon = {0, 0};
 static const struct timeval one_second = {1, 0};
-
-static time_t
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
 
 static void
 client_free(struct client *c)
@@ -144,7 +135,7 @@ client_process(struct client *c)
 		if ((line = evbuffer_pullup(c->in, len)) != NULL)
 			handlers->line(c, (const char *)line, (size_t)len);
 		evbuffer_drain(c->in, (size_t)len + skip);
-		c->since = now();
+		c->since = clock_seconds();
 	}
 	return false;
 }
@@ -167,9 +158,9 @@ client_flush(struct client *c)
 		if (n == -1)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
 		evbuffer_drain(c->out, (size_t)n);
-		c->progress = now();
+		c->progress = clock_seconds();
 	}
-	c->progress = now();
+	c->progress = clock_seconds();
 	return 0;
 }
 
@@ -293,7 +284,7 @@ static void
 clients_sweep(int fd, short what, void *arg)
 {
 	struct client *c, *next;
-	time_t t = now();
+	time_t t = clock_seconds();
 
 	(void)fd;
 	(void)what;
@@ -327,7 +318,7 @@ client_new(int fd, uid_t uid, bool on_admin_socket)
 	c->fd = -1;
 	c->uid = uid;
 	c->on_admin_socket = on_admin_socket;
-	c->since = c->progress = now();
+	c->since = c->progress = clock_seconds();
 	c->in = evbuffer_new();
 	c->out = evbuffer_new();
 	c->readable = event_new(
@@ -373,7 +364,7 @@ static void
 client_output_begins(struct client *c)
 {
 	if (evbuffer_get_length(c->out) == 0)
-		c->progress = now();
+		c->progress = clock_seconds();
 }
 
 void
@@ -402,7 +393,7 @@ void
 client_finish(struct client *c)
 {
 	c->finishing = true;
-	c->since = now();
+	c->since = clock_seconds();
 	evbuffer_drain(c->in, evbuffer_get_length(c->in));
 }
 
@@ -445,7 +436,7 @@ void
 client_add_requests(struct client *c, int change)
 {
 	c->requests = (unsigned int)((int)c->requests + change);
-	c->since = now();
+	c->since = clock_seconds();
 	event_add(c->turn, &soon);
 }
 

@@ -1,7 +1,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "control/call.h"
 #include "control/client.h"
@@ -44,15 +44,6 @@ static const struct {
     [REPLY_REFUSED] = {JSONRPC_REFUSED, "the log of tund may say more"},
 };
 
-static time_t
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
-
 /* Answers the call, if there is still somebody to answer. */
 static void
 job_finish(struct job *job)
@@ -93,7 +84,7 @@ requests_sweep(int fd, short what, void *arg)
 {
 	struct jsonrpc_error error;
 	struct job *job;
-	time_t t = now();
+	time_t t = clock_seconds();
 	size_t i;
 	int left = 0;
 
@@ -154,7 +145,7 @@ slots_free(void)
 static bool
 is_within_pace(size_t n)
 {
-	time_t t = now();
+	time_t t = clock_seconds();
 
 	if (t != pace.second)
 		pace.messages = 0;
@@ -191,7 +182,7 @@ request_start(const struct call *call, const struct msg_request *r, size_t n)
 		last_id = last_id == UINT32_MAX ? 1 : last_id + 1;
 		in_flight[i].id = last_id;
 		in_flight[i].job = job;
-		in_flight[i].until = now() + REQUEST_SECONDS;
+		in_flight[i].until = clock_seconds() + REQUEST_SECONDS;
 		parent_send(MSG_REQUEST, last_id, &r[sent++], sizeof(*r));
 	}
 	client_add_requests(call->client, 1);

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "ctl/client.h"
 #include "ctl/text.h"
 
@@ -199,15 +199,6 @@ make_room(struct client *c)
 	return 0;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* True when there is something to read, false at the deadline. */
 static bool
 client_wait(const struct client *c, int64_t deadline)
@@ -217,7 +208,7 @@ client_wait(const struct client *c, int64_t deadline)
 	int r;
 
 	do {
-		if (deadline != FOR_EVER && (left = deadline - now_ms()) <= 0)
+		if (deadline != FOR_EVER && (left = deadline - clock_ms()) <= 0)
 			return false;
 		r = poll(&p, 1, (int)left);
 	} while (r == -1 && errno == EINTR);
@@ -291,7 +282,7 @@ client_call(struct client *c, const char *method, json_t *params,
 {
 	json_t *call = jsonrpc_call(method, params, 1);
 	char *text = call == NULL ? NULL : json_dumps(call, JSON_COMPACT);
-	int64_t deadline = now_ms() + ANSWER_SECONDS * 1000;
+	int64_t deadline = clock_ms() + ANSWER_SECONDS * 1000;
 	enum ctl_exit r;
 
 	json_decref(call);

@@ -1,8 +1,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
@@ -107,21 +107,12 @@ control_refuse(struct daemon *d, uint32_t id, enum reply_status status,
 	    json_pack("{s:s, s:s?}", "message", message, "hint", hint));
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* A reload is work: half of each second is for all else. */
 static void
 control_on_reload(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
 	static int64_t second, spent;
-	int64_t began = now_ms();
+	int64_t began = clock_ms();
 	json_t *result;
 	int ok;
 
@@ -135,7 +126,7 @@ control_on_reload(struct daemon *d, uint32_t id, const struct msg_request *r)
 		return;
 	}
 	ok = reload(d, r->value == 1, &result);
-	spent += now_ms() - began;
+	spent += clock_ms() - began;
 	control_reply(d, id, ok == 0 ? REPLY_OK : REPLY_REFUSED, result);
 }
 

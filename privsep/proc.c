@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "ipc/channel.h"
 #include "ipc/fdpass.h"
 #include "ipc/limits.h"
@@ -47,15 +48,6 @@ struct proc_private {
 	unsigned int lines;
 };
 static LIST_HEAD(, proc_private) procs = LIST_HEAD_INITIALIZER(procs);
-
-static time_t
-now_seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
 
 static void
 proc_timer(struct proc_private *pp, unsigned int ms)
@@ -203,7 +195,7 @@ proc_on_message(struct imsg *m, void *arg)
 {
 	struct proc_private *pp = arg;
 	struct proc *p = pp->proc;
-	time_t second = now_seconds();
+	time_t second = clock_seconds();
 	int r;
 
 	/* it dies; nothing more of it counts */
@@ -248,7 +240,7 @@ proc_wait(struct proc *p)
 	struct proc_private *pp = p->priv;
 
 	/* whole seconds: one more than that is at least as long */
-	if (now_seconds() - p->since > PROC_STABLE_SECONDS)
+	if (clock_seconds() - p->since > PROC_STABLE_SECONDS)
 		pp->delay = 0;
 	pp->delay = pp->delay == 0 ? PROC_DELAY_MIN : pp->delay * 2;
 	if (pp->delay > PROC_DELAY_MAX)
@@ -266,7 +258,7 @@ proc_start(struct proc *p)
 	char path[1024];
 	int sv[2];
 
-	p->since = now_seconds();
+	p->since = clock_seconds();
 	p->started = time(NULL);
 	p->applied = p->missing = 0;
 	pp->killed = NULL;
