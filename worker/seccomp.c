@@ -1,59 +1,42 @@
 #include "config.h"
 
-#include <errno.h>
-#include <seccomp.h>
-#include <stddef.h>
-
+#include "common/filter.h"
 #include "common/udp_options.h"
 #include "worker/seccomp.h"
 
-static const int allowed[] = {
-    SCMP_SYS(read),	/* tun frames, the timer */
-    SCMP_SYS(readv),	/* messages */
-    SCMP_SYS(writev),	/* tun frames, datagrams, messages */
-    SCMP_SYS(recvmmsg), /* datagrams */
+static const struct filter_rule allowed[] = {
+    {.call = SCMP_SYS(read)},	  /* tun frames, the timer */
+    {.call = SCMP_SYS(readv)},	  /* messages */
+    {.call = SCMP_SYS(writev)},	  /* tun frames, datagrams, messages */
+    {.call = SCMP_SYS(recvmmsg)}, /* datagrams */
 #ifdef __NR_epoll_wait
-    SCMP_SYS(epoll_wait),
+    {.call = SCMP_SYS(epoll_wait)},
 #else
-    SCMP_SYS(epoll_pwait), /* what the C library has in its place */
+    {.call = SCMP_SYS(epoll_pwait)}, /* what the C library has in its place */
 #endif
-    SCMP_SYS(sched_yield), /* after a batch of large frames */
-    SCMP_SYS(exit_group),
+    {.call = SCMP_SYS(sched_yield)}, /* after a batch of large frames */
+    {.call = SCMP_SYS(exit_group)},
+    {SCMP_SYS(setsockopt), 2,
+	{{1, SCMP_CMP_EQ, SOL_UDP, 0}, {2, SCMP_CMP_EQ, UDP_SEGMENT, 0}}},
 #ifdef SANITIZERS
     /* the sanitizers' run time allocates and reports; tests only */
-    SCMP_SYS(write),
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(mmap),
-    SCMP_SYS(munmap),
-    SCMP_SYS(mprotect),
-    SCMP_SYS(madvise),
-    SCMP_SYS(getpid),
-    SCMP_SYS(gettid),
-    SCMP_SYS(sigaltstack),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(futex),
+    {.call = SCMP_SYS(write)},
+    {.call = SCMP_SYS(clock_gettime)},
+    {.call = SCMP_SYS(mmap)},
+    {.call = SCMP_SYS(munmap)},
+    {.call = SCMP_SYS(mprotect)},
+    {.call = SCMP_SYS(madvise)},
+    {.call = SCMP_SYS(getpid)},
+    {.call = SCMP_SYS(gettid)},
+    {.call = SCMP_SYS(sigaltstack)},
+    {.call = SCMP_SYS(rt_sigprocmask)},
+    {.call = SCMP_SYS(futex)},
 #endif
 };
 
 int
 worker_seccomp(void)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	size_t i;
-	int r = ctx == NULL ? -ENOMEM : 0;
-
-	for (i = 0; r == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt),
-		    2, SCMP_A1(SCMP_CMP_EQ, SOL_UDP, 0),
-		    SCMP_A2(SCMP_CMP_EQ, UDP_SEGMENT, 0));
-	if (r == 0)
-		r = seccomp_load(ctx);
-	if (ctx != NULL)
-		seccomp_release(ctx);
-	if (r == 0)
-		return 0;
-	errno = -r;
-	return -1;
+	return filter_load(SCMP_ACT_ALLOW, allowed,
+	    sizeof(allowed) / sizeof(allowed[0]), SCMP_ACT_KILL_PROCESS);
 }
