@@ -164,12 +164,18 @@ conf_interface_compare(const struct conf_interface *a,
 }
 
 bool
-conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
+conf_peer_same_aim(const struct conf_peer *a, const struct conf_peer *b)
 {
 	return strcmp(a->name, b->name) == 0 &&
 	       endpoint_equal(&a->endpoint, &b->endpoint) &&
-	       prefixes_equal(&a->allow, &b->allow) && a->mark == b->mark &&
+	       a->mark == b->mark &&
 	       strcmp(a->bind_device, b->bind_device) == 0;
+}
+
+bool
+conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
+{
+	return conf_peer_same_aim(a, b) && prefixes_equal(&a->allow, &b->allow);
 }
 
 struct conf_interface *

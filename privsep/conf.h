@@ -111,7 +111,8 @@ void conf_free(struct conf *);
 
 /*
  * Comparisons for a reload.  conf_cpus_equal looks at cpus alone,
- * conf_peer_equal at all but the line.
+ * conf_peer_equal at all but the line, conf_peer_same_aim at the name and what
+ * the socket is aimed by.
  */
 bool conf_global_equal(const struct conf *, const struct conf *);
 /*
@@ -135,6 +136,7 @@ enum conf_change {
 enum conf_change conf_interface_compare(const struct conf_interface *,
     const struct conf_interface *, char names[CONF_NAMES_MAX]);
 bool conf_peer_equal(const struct conf_peer *, const struct conf_peer *);
+bool conf_peer_same_aim(const struct conf_peer *, const struct conf_peer *);
 struct conf_interface *conf_find_interface(
     const struct conf *, const char *name);
 struct conf_peer *conf_find_peer(

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "ipc/counters.h"
+#include "privsep/conf_value.h"
 #include "privsep/iface.h"
 #include "privsep/ports.h"
 #include "privsep/privilege.h"
@@ -85,22 +86,12 @@ slots_close(struct iface *ifc)
 	free(ifc->slots);
 }
 
-/* Would the peer's socket be the same? */
-static bool
-same_aim(const struct conf_peer *a, const struct conf_peer *b)
-{
-	return strcmp(a->name, b->name) == 0 &&
-	       endpoint_equal(&a->endpoint, &b->endpoint) &&
-	       a->mark == b->mark &&
-	       strcmp(a->bind_device, b->bind_device) == 0;
-}
-
 static const struct conf_peer *
 find_same(const struct conf_interface *c, const struct conf_peer *peer)
 {
 	const struct conf_peer *p = conf_find_peer(c, peer->name);
 
-	return p != NULL && same_aim(p, peer) ? p : NULL;
+	return p != NULL && conf_peer_same_aim(p, peer) ? p : NULL;
 }
 
 static void
@@ -267,7 +258,7 @@ is_served(const struct iface *ifc, const struct conf_peer *p)
 
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
-		if (s->state == SLOT_USED && same_aim(s->peer, p))
+		if (s->state == SLOT_USED && conf_peer_same_aim(s->peer, p))
 			return true;
 	}
 	return false;
@@ -325,9 +316,8 @@ static bool
 slot_lost_address(const struct conf_interface *c, const struct slot *s)
 {
 	const struct endpoint *e = s->family == 4 ? &c->listen4 : &c->listen6;
-	static const struct addr any;
 
-	return memcmp(e->addr.bytes, any.bytes, sizeof(any.bytes)) == 0 &&
+	return addr_is_unspecified(&e->addr) &&
 	       !udp_is_local(s->fd[0], s->peer->bind_device);
 }
 

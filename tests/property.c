@@ -37,15 +37,6 @@ whole_packet(const struct item *it, struct ref_layout *l)
 	return ref_parse(it->data, it->len, l) == NULL;
 }
 
-static bool
-same_pair(const uint8_t *a, const uint8_t *b)
-{
-	if (a[0] >> 4 != b[0] >> 4)
-		return false;
-	return a[0] >> 4 == 4 ? memcmp(a + 12, b + 12, 8) == 0
-			      : memcmp(a + 8, b + 8, 32) == 0;
-}
-
 /* Could it be of any flow of its address pair? */
 static bool
 of_any_flow(const struct ref_layout *l)
@@ -62,7 +53,7 @@ of_flow(const struct item *flow, const struct item *it)
 	struct ref_layout x, y;
 
 	if (!whole_packet(flow, &x) || !whole_packet(it, &y) ||
-	    !same_pair(flow->data, it->data))
+	    !ref_same_pair(flow->data, it->data))
 		return false;
 	if (of_any_flow(&x) || of_any_flow(&y))
 		return of_any_flow(&y);

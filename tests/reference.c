@@ -456,8 +456,8 @@ append(struct group *g, const struct item *it, const struct ref_layout *l)
 	return true;
 }
 
-static bool
-same_pair(const uint8_t *a, const uint8_t *b)
+bool
+ref_same_pair(const uint8_t *a, const uint8_t *b)
 {
 	if (a[0] >> 4 != b[0] >> 4)
 		return false;
@@ -471,7 +471,7 @@ touches(const struct group *g, const uint8_t *p, const struct ref_layout *l)
 {
 	const uint8_t *first = g->parts[0]->data;
 
-	if (!same_pair(first, p))
+	if (!ref_same_pair(first, p))
 		return false;
 	return l->payload == 0 ||
 	       (l->proto == g->l.proto &&

@@ -38,6 +38,9 @@ const char *ref_parse(const uint8_t *, size_t len, struct ref_layout *);
 /* NULL if every length and checksum in the packet is true, else which. */
 const char *ref_check(const uint8_t *, size_t len);
 
+/* Have the two packets the same version and addresses? */
+bool ref_same_pair(const uint8_t *, const uint8_t *);
+
 /* A superpacket with longer headers than this goes out as it is. */
 #define REF_HEADERS_MAX 2048
 /* The packets of a frame that a tun device gave; NULL or why it is dropped. */
