@@ -115,18 +115,6 @@ prefix_compare(const void *a, const void *b)
 }
 
 bool
-prefix_contains(const struct prefix *p, const struct addr *a)
-{
-	struct prefix q = {.addr = *a, .len = p->len}, masked = *p;
-
-	if (a->family != p->addr.family)
-		return false;
-	prefix_mask(&q);
-	prefix_mask(&masked);
-	return prefix_equal(&q, &masked);
-}
-
-bool
 endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->port == b->port && a->scope == b->scope &&

@@ -49,7 +49,6 @@ void prefix_mask(struct prefix *);
 bool prefix_equal(const struct prefix *, const struct prefix *);
 /* For qsort and bsearch: by family, address, length. */
 int prefix_compare(const void *, const void *);
-bool prefix_contains(const struct prefix *, const struct addr *);
 bool endpoint_equal(const struct endpoint *, const struct endpoint *);
 
 /* Fills ss for socket calls; returns its length. */

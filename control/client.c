@@ -86,6 +86,15 @@ client_has_room(const struct client *c)
 	       evbuffer_get_length(c->out) < CLIENT_OUTPUT_HIGH;
 }
 
+/* No request is read any more; closed when what was sent is read. */
+static void
+client_finish(struct client *c)
+{
+	c->finishing = true;
+	c->since = clock_seconds();
+	evbuffer_drain(c->in, evbuffer_get_length(c->in));
+}
+
 static void
 client_line_too_long(struct client *c)
 {
@@ -389,14 +398,6 @@ client_unread(const struct client *c)
 	return evbuffer_get_length(c->out);
 }
 
-void
-client_finish(struct client *c)
-{
-	c->finishing = true;
-	c->since = clock_seconds();
-	evbuffer_drain(c->in, evbuffer_get_length(c->in));
-}
-
 uint64_t
 client_serial(const struct client *c)
 {
@@ -424,12 +425,6 @@ bool
 client_is_admin(const struct client *c)
 {
 	return c->uid == 0 && c->on_admin_socket;
-}
-
-unsigned int
-client_requests(const struct client *c)
-{
-	return c->requests;
 }
 
 void

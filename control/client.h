@@ -39,8 +39,6 @@ void client_send(struct client *, json_t *line);
 void client_send_text(struct client *, const char *, size_t len);
 /* Bytes that the client has not read yet. */
 size_t client_unread(const struct client *);
-/* No request is read any more; closed when what was sent is read. */
-void client_finish(struct client *);
 
 /* A number that is never used twice; NULL when that client is gone. */
 uint64_t client_serial(const struct client *);
@@ -50,7 +48,6 @@ bool client_is_admin(const struct client *);
 bool client_is_root(const struct client *);
 
 /* Requests of this client that the parent has not answered yet. */
-unsigned int client_requests(const struct client *);
 void client_add_requests(struct client *, int change);
 
 /* Its subscription, NULL for none; freed with the client. */

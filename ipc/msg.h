@@ -22,10 +22,10 @@ enum msg_type {
 	MSG_WORKER_TUN,		 /* fd */
 	MSG_WORKER_COUNTERS,	 /* fd, to be mapped read-write */
 	MSG_WORKER_SOCKET,	 /* fd; id: slot */
-	MSG_WORKER_PEERS_BEGIN,	 /* a whole new table; id: generation */
+	MSG_WORKER_PEERS_BEGIN,	 /* a whole new table */
 	MSG_WORKER_PEER,	 /* struct msg_peer; id: slot */
 	MSG_WORKER_PREFIXES,	 /* struct prefix[]; id: slot */
-	MSG_WORKER_PEERS_COMMIT, /* the new table holds from now */
+	MSG_WORKER_PEERS_COMMIT, /* it holds from now; id: its generation */
 	MSG_WORKER_START,	 /* no more fds: lock down, run */
 	MSG_WORKER_OFFLOAD,	 /* struct msg_offload */
 	MSG_WORKER_LOG_LEVEL,	 /* struct msg_log_level */
@@ -36,14 +36,14 @@ enum msg_type {
 	MSG_CONTROL_START,	  /* lock down, serve */
 	MSG_CONTROL_COUNTERS,	  /* fd; id: interface << 16 | queue */
 	MSG_CONTROL_STATE,	  /* fd: sealed memfd with the state, JSON */
-	MSG_CONTROL_EVENT,	  /* JSON text of one event; id: low seq */
+	MSG_CONTROL_EVENT,	  /* JSON text of one event */
 	MSG_CONTROL_REPLY,	  /* struct msg_reply, text; id: request's */
 	MSG_CONTROL_LOG_LEVEL,	  /* struct msg_log_level */
 
 	/* child to parent */
 	MSG_READY = 200, /* struct msg_ready: locked down, running */
 	MSG_LOG,	 /* uint32_t level, text */
-	MSG_PEERS_DONE,	 /* worker; id: generation in force */
+	MSG_PEERS_DONE,	 /* worker; id: that of the commit in force */
 	MSG_OFFLOAD_OFF, /* worker: struct msg_offload_off */
 	MSG_TUN_GONE,	 /* worker: the device was deleted */
 	MSG_REQUEST,	 /* control: struct msg_request; id: its choice */

@@ -65,6 +65,5 @@ publish_event(struct daemon *d, const char *json)
 		log_warnx("event %lu is too long to be told", d->seq);
 		return;
 	}
-	proc_send(
-	    d->control, MSG_CONTROL_EVENT, (uint32_t)d->seq, json, len, -1);
+	proc_send(d->control, MSG_CONTROL_EVENT, 0, json, len, -1);
 }

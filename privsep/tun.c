@@ -439,7 +439,6 @@ prepare(const struct conf_interface *conf, struct tun *tun, char *why,
 	strlcpy(tun->name, ifr.ifr_name, sizeof(tun->name));
 	tun->vnet_hdr = (ifr_bits(&ifr) & IFF_VNET_HDR) != 0;
 	tun->multi_queue = (ifr_bits(&ifr) & IFF_MULTI_QUEUE) != 0;
-	tun->persistent = (ifr_bits(&ifr) & IFF_PERSIST) != 0;
 	/* all that the kernel grants: what is not asked for now may be later */
 	tun->granted = tun_set_offloads(tun->fd, OFFLOADS_TSO | OFFLOADS_USO,
 	    tun->reason, sizeof(tun->reason));

@@ -16,7 +16,6 @@ struct tun {
 	char name[IFNAMSIZ]; /* as the kernel says */
 	bool vnet_hdr;
 	bool multi_queue;
-	bool persistent;
 	uint32_t owner;	  /* before it was adopted; 0: root, or none */
 	uint32_t granted; /* OFFLOAD_BIT()s of TSO/USO_TX, _RX granted */
 	char reason[128]; /* why less than asked, or "" */

@@ -50,8 +50,7 @@ send_table(struct queue *q)
 	struct iface *ifc = q->iface;
 	uint32_t i;
 
-	proc_send(
-	    q->proc, MSG_WORKER_PEERS_BEGIN, ifc->generation, NULL, 0, -1);
+	proc_send(q->proc, MSG_WORKER_PEERS_BEGIN, 0, NULL, 0, -1);
 	for (i = 0; i < ifc->slot_count; i++)
 		if (ifc->slots[i].state == SLOT_USED)
 			send_peer(q, i, ifc->slots[i].peer);

@@ -87,23 +87,6 @@ masking_clears_host_bits_only(void **state)
 }
 
 static void
-a_prefix_contains_its_own_family_only(void **state)
-{
-	struct prefix p;
-	struct addr a;
-
-	(void)state;
-	assert_int_equal(prefix_parse("10.0.0.0/8", &p), 0);
-	assert_int_equal(addr_parse("10.255.0.1", &a), 0);
-	assert_true(prefix_contains(&p, &a));
-	assert_int_equal(addr_parse("11.0.0.1", &a), 0);
-	assert_false(prefix_contains(&p, &a));
-	assert_int_equal(prefix_parse("0.0.0.0/0", &p), 0);
-	assert_int_equal(addr_parse("::1", &a), 0);
-	assert_false(prefix_contains(&p, &a));
-}
-
-static void
 endpoints_print_with_port_and_scope(void **state)
 {
 	char buf[ENDPOINT_STRLEN];
@@ -152,7 +135,6 @@ main(void)
 	    cmocka_unit_test(a_bare_address_is_a_host_prefix),
 	    cmocka_unit_test(prefix_lengths_are_bounded),
 	    cmocka_unit_test(masking_clears_host_bits_only),
-	    cmocka_unit_test(a_prefix_contains_its_own_family_only),
 	    cmocka_unit_test(endpoints_print_with_port_and_scope),
 	    cmocka_unit_test(endpoints_become_socket_addresses),
 	};

@@ -146,7 +146,6 @@ a_device_is_made(void **state)
 	assert_string_equal(tun.name, "t0");
 	assert_true(tun.vnet_hdr);
 	assert_false(tun.multi_queue);
-	assert_false(tun.persistent);
 	assert_int_equal(ioctl(tun.fd, TUNGETVNETHDRSZ, &value), 0);
 	assert_int_equal(value, 10);
 	expect_link("t0", "vnet_hdr on persist off user root");
@@ -199,7 +198,6 @@ a_persistent_device_is_adopted(void **state)
 	nets_run("ip tuntap add t0 mode tun user 65534");
 	tun = open_it(&c);
 	assert_string_equal(tun.name, "t0");
-	assert_true(tun.persistent);
 	assert_true(tun.vnet_hdr);
 	expect_link("t0", "vnet_hdr on persist on user root");
 	close(tun.fd);
