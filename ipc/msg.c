@@ -115,23 +115,15 @@ msg_read_fixed(const struct imsg *m, void *out, size_t size)
 	return 0;
 }
 
-static int
-is_terminated(const char *text, size_t size)
-{
-	return memchr(text, '\0', size) != NULL;
-}
-
 int
 msg_read_worker_config(const struct imsg *m, struct msg_worker_config *c)
 {
-	if (msg_read_fixed(m, c, sizeof(*c)) == -1 ||
-	    c->queue >= LIMIT_QUEUES || c->vnet_hdr > 1 ||
+	if (msg_read_fixed(m, c, sizeof(*c)) == -1 || c->vnet_hdr > 1 ||
 	    (c->offloads & ~OFFLOAD_ALL) != 0 || c->slots > LIMIT_SLOTS ||
 	    c->max_prefixes > LIMIT_PREFIXES || c->uid == 0 || c->gid == 0 ||
 	    c->log_level >= LOG_LEVEL_COUNT || c->strict > 1 ||
 	    c->sched_policy >= SCHED_POLICY_COUNT || c->pinned > 1 ||
-	    c->cpu >= LIMIT_CPUS ||
-	    !is_terminated(c->interface, sizeof(c->interface)))
+	    c->cpu >= LIMIT_CPUS)
 		return -1;
 	return 0;
 }
@@ -140,8 +132,7 @@ int
 msg_read_peer(const struct imsg *m, struct msg_peer *p)
 {
 	if (msg_read_fixed(m, p, sizeof(*p)) == -1 ||
-	    m->hdr.id >= LIMIT_SLOTS || (p->family != 4 && p->family != 6) ||
-	    !is_terminated(p->name, sizeof(p->name)))
+	    m->hdr.id >= LIMIT_SLOTS || (p->family != 4 && p->family != 6))
 		return -1;
 	return 0;
 }

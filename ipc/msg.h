@@ -1,7 +1,6 @@
 #ifndef IPC_MSG_H
 #define IPC_MSG_H
 
-#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,7 +90,6 @@ enum sched_policy {
 const char *sched_policy_name(enum sched_policy);
 
 struct msg_worker_config {
-	uint32_t queue;
 	uint32_t vnet_hdr;     /* 1: frames carry a virtio_net_hdr */
 	uint32_t offloads;     /* OFFLOAD_BIT()s that may be used */
 	uint32_t slots;	       /* sockets that follow */
@@ -103,13 +101,10 @@ struct msg_worker_config {
 	uint32_t sched_policy; /* enum sched_policy */
 	uint32_t pinned;       /* 1: runs on this CPU alone */
 	uint32_t cpu;
-	char interface[IFNAMSIZ];
 };
 
 struct msg_peer {
-	char name[LIMIT_NAME];
 	uint32_t family; /* of its socket: 4 or 6 */
-	uint32_t spare;
 };
 
 struct msg_offload {

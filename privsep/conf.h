@@ -25,6 +25,7 @@
 #define CONF_SOCKET_BUFFER_DEFAULT 7340032 /* bytes, 7 MB each way */
 #define CONF_MAX_PEERS_DEFAULT 64
 #define CONF_PATH_MAX 108 /* sun_path */
+#define CONF_NAME_SIZE 64 /* peer and user names, with the NUL */
 
 enum conf_device {
 	CONF_DEVICE_CREATE, /* made by us, gone with us */
@@ -43,7 +44,7 @@ void conf_prefixes_clear(struct conf_prefixes *);
 
 struct conf_peer {
 	TAILQ_ENTRY(conf_peer) entry;
-	char name[LIMIT_NAME];
+	char name[CONF_NAME_SIZE];
 	struct endpoint endpoint;   /* never without a port */
 	struct conf_prefixes allow; /* host bits cleared */
 	uint32_t mark;		    /* fwmark, 0: none */
@@ -82,8 +83,8 @@ struct conf_interface {
 TAILQ_HEAD(conf_interfaces, conf_interface);
 
 struct conf {
-	char user[LIMIT_NAME]; /* of the workers */
-	char control_user[LIMIT_NAME];
+	char user[CONF_NAME_SIZE]; /* of the workers */
+	char control_user[CONF_NAME_SIZE];
 	char control_path[CONF_PATH_MAX];  /* admin socket */
 	char control_rpath[CONF_PATH_MAX]; /* read-only twin */
 	bool sandbox_strict;

@@ -134,11 +134,11 @@ name_check(const struct conf_value *v, size_t max, const char *forbidden)
 }
 
 int
-conf_value_name(const struct conf_value *v, char name[LIMIT_NAME])
+conf_value_name(const struct conf_value *v, char name[CONF_NAME_SIZE])
 {
-	if (name_check(v, LIMIT_NAME - 1, "/\"\\") == -1)
+	if (name_check(v, CONF_NAME_SIZE - 1, "/\"\\") == -1)
 		return -1;
-	strlcpy(name, v->text, LIMIT_NAME);
+	strlcpy(name, v->text, CONF_NAME_SIZE);
 	return 0;
 }
 

@@ -29,8 +29,8 @@ int conf_value_size(
     const struct conf_value *, uint32_t min, uint32_t max, uint32_t *);
 int conf_value_port(const struct conf_value *, uint16_t *);
 
-/* A user's or peer's name, of fewer than LIMIT_NAME characters. */
-int conf_value_name(const struct conf_value *, char name[LIMIT_NAME]);
+/* A user's or peer's name, of fewer than CONF_NAME_SIZE characters. */
+int conf_value_name(const struct conf_value *, char name[CONF_NAME_SIZE]);
 /* pattern: may end in %d. */
 int conf_value_ifname(
     const struct conf_value *, bool pattern, char name[IFNAMSIZ]);

@@ -33,7 +33,6 @@ send_peer(struct queue *q, uint32_t slot, const struct conf_peer *p)
 	struct msg_peer peer = {.family = p->endpoint.addr.family};
 	size_t i, n;
 
-	strlcpy(peer.name, p->name, sizeof(peer.name));
 	proc_send(q->proc, MSG_WORKER_PEER, slot, &peer, sizeof(peer), -1);
 	for (i = 0; i < p->allow.count; i += n) {
 		n = p->allow.count - i;
@@ -65,8 +64,7 @@ workers_on_setup(struct proc *p, void *arg)
 	struct iface *ifc = q->iface;
 	struct daemon *d = ifc->daemon;
 	size_t prefixes = count_prefixes(ifc) * 2 + PREFIXES_SPARE;
-	struct msg_worker_config c = {.queue = q->number,
-	    .vnet_hdr = ifc->tun.vnet_hdr,
+	struct msg_worker_config c = {.vnet_hdr = ifc->tun.vnet_hdr,
 	    .offloads = iface_offloads(ifc),
 	    .slots = (uint32_t)ifc->slot_count,
 	    .max_prefixes =
@@ -83,12 +81,11 @@ workers_on_setup(struct proc *p, void *arg)
 		c.cpu = ifc->conf->cpus[q->number % ifc->conf->cpu_count];
 	}
 	q->prefix_room = c.max_prefixes;
-	strlcpy(c.interface, iface_name(ifc), sizeof(c.interface));
 	proc_send(p, MSG_WORKER_CONFIG, 0, &c, sizeof(c), -1);
 	proc_send(p, MSG_WORKER_TUN, 0, NULL, 0, q->tun_fd);
 	if (counters_write_head(q->counters_fd, c.slots) == -1)
 		log_warn("%s: the counters of queue %u cannot be written",
-		    c.interface, c.queue);
+		    iface_name(ifc), q->number);
 	proc_send(p, MSG_WORKER_COUNTERS, 0, NULL, 0, q->counters_fd);
 	for (i = 0; i < ifc->slot_count; i++)
 		proc_send(p, MSG_WORKER_SOCKET, i, NULL, 0,

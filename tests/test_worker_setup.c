@@ -98,8 +98,7 @@ its_cpu_is_set_before_anything_else_comes(void **state)
 	    .gid = 1,
 	    .log_level = LOG_LEVEL_INFO,
 	    .pinned = 1,
-	    .cpu = last_cpu(),
-	    .interface = "tun0"};
+	    .cpu = last_cpu()};
 	int i;
 
 	(void)state;
