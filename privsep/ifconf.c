@@ -242,7 +242,7 @@ ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
 static void
 set_promote(struct iface *ifc)
 {
-	if (netlink_set_promote(ifc->daemon->netlink, ifc->ifindex) == -1)
+	if (netlink_set_promote(ifc->daemon->netlink, ifc->ifindex, true) == -1)
 		log_warn(
 		    "%s: promote_secondaries cannot be set", iface_name(ifc));
 }
@@ -383,9 +383,12 @@ ifconf_settle(struct iface *ifc)
 	ifc->mtu_before = ifc->mtu_last = ifc->before.mtu = 0;
 }
 
-/* A kernel that does not tell them has kept its own. */
+/*
+ * A kernel that does not tell them has kept its own.  After the addresses that
+ * were added are gone: without promote_secondaries one takes others along.
+ */
 static void
-undo_lengths(struct iface *ifc)
+undo_settings(struct iface *ifc)
 {
 	struct netlink *nl = ifc->daemon->netlink;
 	const struct netlink_link *was = &ifc->before;
@@ -393,6 +396,7 @@ undo_lengths(struct iface *ifc)
 	netlink_set_txqueuelen(nl, ifc->ifindex, was->txqueuelen);
 	if (was->gso_max_segs != 0)
 		netlink_set_gso_max_segs(nl, ifc->ifindex, was->gso_max_segs);
+	netlink_set_promote(nl, ifc->ifindex, was->promote);
 	if (!was->up)
 		netlink_set_up(nl, ifc->ifindex, 0);
 }
@@ -415,7 +419,7 @@ ifconf_undo(struct iface *ifc)
 		    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
 			log_warnx("%s", why);
 		if (ifc->before.mtu != 0)
-			undo_lengths(ifc);
+			undo_settings(ifc);
 	}
 	ifconf_settle(ifc);
 }

@@ -133,7 +133,7 @@ netlink_set_gso_max_segs(struct netlink *nl, uint32_t ifindex, uint32_t segs)
 }
 
 int
-netlink_set_promote(struct netlink *nl, uint32_t ifindex)
+netlink_set_promote(struct netlink *nl, uint32_t ifindex, bool on)
 {
 	struct nlattr *family, *inet, *conf;
 	struct nlsock_request rq;
@@ -142,7 +142,7 @@ netlink_set_promote(struct netlink *nl, uint32_t ifindex)
 	family = mnl_attr_nest_start(&rq.header, IFLA_AF_SPEC);
 	inet = mnl_attr_nest_start(&rq.header, AF_INET);
 	conf = mnl_attr_nest_start(&rq.header, IFLA_INET_CONF);
-	mnl_attr_put_u32(&rq.header, IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+	mnl_attr_put_u32(&rq.header, IPV4_DEVCONF_PROMOTE_SECONDARIES, on);
 	mnl_attr_nest_end(&rq.header, conf);
 	mnl_attr_nest_end(&rq.header, inet);
 	mnl_attr_nest_end(&rq.header, family);
@@ -329,6 +329,28 @@ link_u32(const struct nlmsghdr *h, uint16_t type)
 	return a != NULL ? mnl_attr_get_u32(a) : 0;
 }
 
+/* net.ipv4.conf.*: all of them, as they are counted from 1. */
+static bool
+has_promote(const struct nlmsghdr *h)
+{
+	const size_t at = IPV4_DEVCONF_PROMOTE_SECONDARIES - 1;
+	const struct nlattr *a;
+	uint32_t value;
+
+	a = nlsock_attr(h, sizeof(struct ifinfomsg), IFLA_AF_SPEC, 0);
+	if (a != NULL)
+		a = nlsock_attr_nested(a, AF_INET, 0);
+	if (a != NULL)
+		a = nlsock_attr_nested(
+		    a, IFLA_INET_CONF, (at + 1) * sizeof(value));
+	if (a == NULL)
+		return false;
+	memcpy(&value,
+	    (const uint8_t *)mnl_attr_get_payload(a) + at * sizeof(value),
+	    sizeof(value));
+	return value != 0;
+}
+
 static void
 on_link(const struct nlmsghdr *h, int nsid, void *arg)
 {
@@ -343,6 +365,7 @@ on_link(const struct nlmsghdr *h, int nsid, void *arg)
 	l->txqueuelen = link_u32(h, IFLA_TXQLEN);
 	l->gso_max_segs = link_u32(h, IFLA_GSO_MAX_SEGS);
 	l->up = (info->ifi_flags & IFF_UP) != 0;
+	l->promote = has_promote(h);
 }
 
 int

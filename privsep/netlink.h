@@ -24,7 +24,7 @@ int netlink_set_gso_max_segs(struct netlink *, uint32_t ifindex, uint32_t segs);
  * An IPv4 address that goes takes no other address of its subnet along.  The
  * kernel's default is that it does.
  */
-int netlink_set_promote(struct netlink *, uint32_t ifindex);
+int netlink_set_promote(struct netlink *, uint32_t ifindex, bool on);
 /*
  * Adding what is there already gives 1, and removing what is not there is no
  * error.
@@ -49,6 +49,7 @@ struct netlink_link {
 	uint32_t txqueuelen;
 	uint32_t gso_max_segs;
 	bool up;
+	bool promote; /* as by netlink_set_promote */
 };
 int netlink_get_link(struct netlink *, uint32_t ifindex, struct netlink_link *);
 /* IFLA_TUN_NUM_QUEUES; -1 with ENOENT when the device does not tell. */

@@ -109,6 +109,24 @@ the_link_takes_numbers(void **state)
 }
 
 static void
+promote_secondaries_is_told_as_it_was_set(void **state)
+{
+	struct world *w = *state;
+	struct netlink_link l;
+	int on;
+
+	for (on = 1; on >= 0; on--) {
+		assert_int_equal(
+		    netlink_set_promote(w->nl, w->ifindex, on != 0), 0);
+		nets_run("[ $(cat /proc/sys/net/ipv4/conf/t0/"
+			 "promote_secondaries) -eq %d ]",
+		    on);
+		assert_int_equal(netlink_get_link(w->nl, w->ifindex, &l), 0);
+		assert_int_equal(l.promote, on);
+	}
+}
+
+static void
 errors_are_the_kernels(void **state)
 {
 	struct world *w = *state;
@@ -415,6 +433,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    NETLINK_TEST(the_link_goes_up_and_down),
 	    NETLINK_TEST(the_link_takes_numbers),
+	    NETLINK_TEST(promote_secondaries_is_told_as_it_was_set),
 	    NETLINK_TEST(errors_are_the_kernels),
 	    NETLINK_TEST(addresses_come_and_go_twice),
 	    NETLINK_TEST(an_ipv6_address_can_be_bound_at_once),
