@@ -13,7 +13,10 @@
  * from the parent.
  */
 
-/* Both take over fd.  false: it is not what it should be. */
+/*
+ * Both take over fd.  false: it is not what it should be.  A page is sent once,
+ * and stays until a state comes without its interface; id: as in msg.h.
+ */
 bool state_take(int fd);
 bool state_take_counters(uint32_t id, int fd);
 

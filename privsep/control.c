@@ -41,7 +41,7 @@ control_on_setup(struct proc *p, void *arg)
 	proc_send(p, MSG_CONTROL_LISTEN, 1, NULL, 0, d->listen_fd);
 	proc_send(p, MSG_CONTROL_LISTEN, 0, NULL, 0, d->rlisten_fd);
 	proc_send(p, MSG_CONTROL_START, 0, NULL, 0, -1);
-	publish_state(d);
+	publish_anew(d);
 }
 
 static void

@@ -47,6 +47,7 @@ struct queue {
 	uint32_t number;
 	int tun_fd;
 	int counters_fd;
+	bool page_sent; /* of the counters, to the tund-control that runs */
 	uint32_t generation_sent; /* peers table that it was started with */
 	uint32_t generation_done; /* peers table that the worker has */
 	size_t prefix_room;	  /* that the worker was started with */

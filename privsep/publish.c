@@ -11,25 +11,31 @@
 #include "privsep/state.h"
 
 static void
-send_counters(struct daemon *d)
+send_page(struct daemon *d, struct queue *q)
+{
+	int fd = counters_reopen_readonly(q->counters_fd);
+
+	if (fd == -1) {
+		log_warn(
+		    "the counters of %s cannot be shown", iface_name(q->iface));
+		return;
+	}
+	q->page_sent = proc_send(d->control, MSG_CONTROL_COUNTERS,
+			   q->iface->id << 16 | q->number, NULL, 0, fd) == 0;
+	close(fd);
+}
+
+/* It keeps them until a state comes without their interface. */
+static void
+send_new_pages(struct daemon *d)
 {
 	struct iface *ifc;
 	size_t i;
-	int fd;
 
 	TAILQ_FOREACH (ifc, &d->ifaces, entry)
-		for (i = 0; i < ifc->queue_count; i++) {
-			fd =
-			    counters_reopen_readonly(ifc->queue[i].counters_fd);
-			if (fd == -1) {
-				log_warn("the counters of %s cannot be shown",
-				    iface_name(ifc));
-				continue;
-			}
-			proc_send(d->control, MSG_CONTROL_COUNTERS,
-			    ifc->id << 16 | (uint32_t)i, NULL, 0, fd);
-			close(fd);
-		}
+		for (i = 0; i < ifc->queue_count; i++)
+			if (!ifc->queue[i].page_sent)
+				send_page(d, &ifc->queue[i]);
 }
 
 /* The state goes before the pages: a page must belong to an interface. */
@@ -53,7 +59,19 @@ publish_state(struct daemon *d)
 	}
 	proc_send(d->control, MSG_CONTROL_STATE, 0, NULL, 0, fd);
 	close(fd);
-	send_counters(d);
+	send_new_pages(d);
+}
+
+void
+publish_anew(struct daemon *d)
+{
+	struct iface *ifc;
+	size_t i;
+
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		for (i = 0; i < ifc->queue_count; i++)
+			ifc->queue[i].page_sent = false;
+	publish_state(d);
 }
 
 void

@@ -6,10 +6,12 @@ struct daemon;
 /* What tund-control is told unasked, for its clients. */
 
 /*
- * The state as it is now, and the counters pages; later, by state_dirty, when
- * tund-control has not taken what was sent before.
+ * The state as it is now, and the counters pages that tund-control does not
+ * have; later, by state_dirty, when it has not taken what was sent before.
  */
 void publish_state(struct daemon *);
+/* The same to a tund-control that was just started, and has no page. */
+void publish_anew(struct daemon *);
 void publish_event(struct daemon *, const char *json);
 
 #endif

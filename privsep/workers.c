@@ -86,6 +86,8 @@ workers_on_setup(struct proc *p, void *arg)
 	if (counters_write_head(q->counters_fd, c.slots) == -1)
 		log_warn("%s: the counters of queue %u cannot be written",
 		    iface_name(ifc), q->number);
+	/* before that, tund-control may have found it unreadable */
+	q->page_sent = false;
 	proc_send(p, MSG_WORKER_COUNTERS, 0, NULL, 0, q->counters_fd);
 	for (i = 0; i < ifc->slot_count; i++)
 		proc_send(p, MSG_WORKER_SOCKET, i, NULL, 0,
