@@ -48,7 +48,7 @@ struct daemon {
 	uint64_t seq;	  /* of the last event */
 	bool state_dirty; /* to be published when the loop comes round */
 	bool proven;	  /* every child was running at once */
-	bool failed; /* a child could not be started: the end, with status 1 */
+	bool failed;	  /* it cannot go on: the end, with status 1 */
 	bool stopping;
 };
 

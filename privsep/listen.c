@@ -62,13 +62,33 @@ make_directory(const char *path)
 	return 0;
 }
 
-/* 0660, root and the control group: SO_PEERCRED tells root from others. */
+/*
+ * 0660, root and the control group: SO_PEERCRED tells root from others.  -1
+ * with errno, and no file.
+ */
+static int
+bind_file(int fd, const struct sockaddr_un *sun, gid_t gid)
+{
+	mode_t old = umask(0117);
+	int r = bind(fd, (const struct sockaddr *)sun, sizeof(*sun)), saved;
+
+	umask(old);
+	if (r == -1)
+		return -1;
+	if (chown(sun->sun_path, 0, gid) == 0 &&
+	    listen(fd, CONTROL_BACKLOG) == 0)
+		return 0;
+	saved = errno;
+	unlink(sun->sun_path);
+	errno = saved;
+	return -1;
+}
+
 static int
 listen_on(const char *path, gid_t gid)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	mode_t old;
-	int fd, r;
+	int fd;
 
 	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
 	if (make_directory(path) == -1)
@@ -93,11 +113,7 @@ listen_on(const char *path, gid_t gid)
 		return -1;
 	}
 	fdpass_refuse(fd);
-	old = umask(0117);
-	r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
-	umask(old);
-	if (r == -1 || chown(path, 0, gid) == -1 ||
-	    listen(fd, CONTROL_BACKLOG) == -1) {
+	if (bind_file(fd, &sun, gid) == -1) {
 		log_warnx("control socket %s: %s; let root write there, or "
 			  "choose another \"control\" path",
 		    path, strerror(errno));

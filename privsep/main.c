@@ -114,11 +114,10 @@ on_second(int fd, short what, void *arg)
 	links_tick(arg);
 }
 
-static void
+static bool
 watch(struct event *ev, const struct timeval *every)
 {
-	if (ev == NULL || event_add(ev, every) == -1)
-		fatalx("no memory for events");
+	return ev != NULL && event_add(ev, every) == 0;
 }
 
 /* One that comes during the start waits until it can be handled in order. */
@@ -134,17 +133,21 @@ hold_signals(int how)
 	sigprocmask(how, &set, NULL);
 }
 
-static void
-watch_signals(struct daemon *d)
+static int
+watch_events(struct daemon *d)
 {
 	static const struct timeval second = {1, 0};
+	struct event_base *base = event_base_new();
 
-	watch(evsignal_new(d->base, SIGHUP, on_hangup, d), NULL);
-	watch(evsignal_new(d->base, SIGTERM, on_terminate, d), NULL);
-	watch(evsignal_new(d->base, SIGINT, on_terminate, d), NULL);
-	watch(evsignal_new(d->base, SIGCHLD, on_child, d), NULL);
-	watch(event_new(d->base, -1, EV_PERSIST, on_second, d), &second);
+	if ((d->base = base) == NULL ||
+	    !watch(evsignal_new(base, SIGHUP, on_hangup, d), NULL) ||
+	    !watch(evsignal_new(base, SIGTERM, on_terminate, d), NULL) ||
+	    !watch(evsignal_new(base, SIGINT, on_terminate, d), NULL) ||
+	    !watch(evsignal_new(base, SIGCHLD, on_child, d), NULL) ||
+	    !watch(event_new(base, -1, EV_PERSIST, on_second, d), &second))
+		return -1;
 	hold_signals(SIG_UNBLOCK);
+	return 0;
 }
 
 /*
@@ -165,34 +168,65 @@ needs_nice(const struct daemon *d)
 	return false;
 }
 
-static void
-run(struct daemon *d)
+static int
+start_children(struct daemon *d)
 {
 	struct iface *ifc;
 
-	if ((d->base = event_base_new()) == NULL)
-		fatalx("no memory for events");
-	watch_signals(d);
-	d->links = link_monitor_open(d->base, links_on_change, d);
-	if (d->links == NULL)
-		fatal("rtnetlink cannot be watched");
-	if (privilege_drop(needs_nice(d)) == -1)
-		fatal("capabilities cannot be dropped");
-	if (privsep_seccomp() == -1)
-		fatal("the system call filter cannot be loaded");
 	if (control_start(d) == -1)
-		fatalx("no memory for tund-control");
+		return -1;
 	TAILQ_FOREACH (ifc, &d->ifaces, entry)
 		if (lifecycle_start(ifc) == -1)
-			fatalx("no memory for a worker");
+			return -1;
+	return 0;
+}
+
+static int
+leave_terminal(void)
+{
+	log_to_syslog();
+	if (daemon(0, 0) == 0)
+		return 0;
+	log_warn("it cannot become a daemon");
+	return -1;
+}
+
+/* From open_interfaces on nothing is fatal: end() takes it away again. */
+static int
+begin(struct daemon *d)
+{
+	const char *why;
+
+	if (watch_events(d) == -1)
+		why = "events cannot be watched";
+	else if ((d->links = link_monitor_open(d->base, links_on_change, d)) ==
+		 NULL)
+		why = "rtnetlink cannot be watched";
+	else if (privilege_drop(needs_nice(d)) == -1)
+		why = "capabilities cannot be dropped";
+	else if (privsep_seccomp() == -1)
+		why = "the system call filter cannot be loaded";
+	else if (start_children(d) == -1)
+		why = "its processes cannot be started";
+	else
+		return 0;
+	log_warn("%s", why);
+	return -1;
+}
+
+static void
+run(struct daemon *d)
+{
 	log_info("tund %s runs with %s", PACKAGE_VERSION, d->conf_path);
 	while (!d->stopping) {
 		daemon_prove(d);
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty)
 			publish_state(d);
-		if (event_base_loop(d->base, EVLOOP_ONCE) == -1)
-			fatalx("the event loop failed");
+		if (event_base_loop(d->base, EVLOOP_ONCE) == -1) {
+			log_warnx("the event loop failed");
+			d->failed = d->stopping = true;
+		}
 	}
 }
 
@@ -236,17 +270,44 @@ check_path(const char *path)
 	json_decref(text);
 }
 
+/* What must be had before anything is made; without it there is no start. */
+static void
+prepare(struct daemon *d, const struct options *o)
+{
+	static char conf_path[PATH_MAX], libexec[PATH_MAX];
+
+	start_close_strays(d->conf);
+	start_need_privilege(d->conf);
+	/* daemon(3) changes the directory, and a reload reads it again */
+	d->conf_path = absolute(o->path, conf_path);
+	check_path(d->conf_path);
+	d->libexec = start_find_executables(o->libexec, libexec);
+	d->macros = o->macros;
+	d->macro_count = o->macro_count;
+	d->log_level[PROCESS_PARENT] = d->log_level[PROCESS_WORKER] =
+	    d->log_level[PROCESS_CONTROL] = log_get_level();
+	start_find_user(d->conf->user, &d->uid, &d->gid);
+	start_find_user(
+	    d->conf->control_user, &d->control_uid, &d->control_gid);
+	signal(SIGPIPE, SIG_IGN);
+	hold_signals(SIG_BLOCK);
+	umask(022); /* the group must reach the control socket */
+	start_raise_limits();
+	start_make_empty_root();
+	steering_load();
+	if ((d->netlink = netlink_open()) == NULL)
+		fatal("rtnetlink");
+}
+
 int
 main(int argc, char **argv)
 {
-	static char conf_path[PATH_MAX], libexec[PATH_MAX];
 	struct daemon d = {.listen_fd = -1,
 	    .rlisten_fd = -1,
 	    .generation = 1,
 	    .started = time(NULL),
 	    .loaded = time(NULL)};
 	struct options o;
-	const char *missing;
 
 	start_fill_descriptors();
 	options_parse(argc, argv, &o);
@@ -260,41 +321,11 @@ main(int argc, char **argv)
 		conf_free(d.conf);
 		return 0;
 	}
-	start_close_strays(d.conf);
-	if (geteuid() != 0)
-		fatalx("tund needs root to open /dev/net/tun; its workers "
-		       "then run as \"%s\"",
-		    d.conf->user);
-	if ((missing = privilege_missing()) != NULL)
-		fatalx("%s is missing: add it to CapabilityBoundingSet of the "
-		       "unit, or to the container's capabilities",
-		    missing);
-	/* daemon(3) changes the directory, and a reload reads it again */
-	d.conf_path = absolute(o.path, conf_path);
-	check_path(d.conf_path);
-	d.libexec = start_find_executables(o.libexec, libexec);
-	d.macros = o.macros;
-	d.macro_count = o.macro_count;
-	d.log_level[PROCESS_PARENT] = d.log_level[PROCESS_WORKER] =
-	    d.log_level[PROCESS_CONTROL] = log_get_level();
-	start_find_user(d.conf->user, &d.uid, &d.gid);
-	start_find_user(d.conf->control_user, &d.control_uid, &d.control_gid);
-	signal(SIGPIPE, SIG_IGN);
-	hold_signals(SIG_BLOCK);
-	umask(022); /* the group must reach the control socket */
-	start_raise_limits();
-	start_make_empty_root();
-	steering_load();
-	if ((d.netlink = netlink_open()) == NULL)
-		fatal("rtnetlink");
-	if (listen_make(&d) == -1 || open_interfaces(&d) == -1) {
+	prepare(&d, &o);
+	if (listen_make(&d) == -1 || open_interfaces(&d) == -1 ||
+	    (!o.foreground && leave_terminal() == -1) || begin(&d) == -1) {
 		end(&d);
 		return 1;
-	}
-	if (!o.foreground) {
-		log_to_syslog();
-		if (daemon(0, 0) == -1)
-			fatal("daemon");
 	}
 	run(&d);
 	end(&d);

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "privsep/conf.h"
+#include "privsep/privilege.h"
 #include "privsep/proc.h"
 #include "privsep/start.h"
 
@@ -59,6 +60,21 @@ start_close_strays(const struct conf *conf)
 		least = fd + 1;
 	}
 	closefrom(least);
+}
+
+void
+start_need_privilege(const struct conf *conf)
+{
+	const char *missing;
+
+	if (geteuid() != 0)
+		fatalx("tund needs root to open /dev/net/tun; its workers "
+		       "then run as \"%s\"",
+		    conf->user);
+	if ((missing = privilege_missing()) != NULL)
+		fatalx("%s is missing: add it to CapabilityBoundingSet of the "
+		       "unit, or to the container's capabilities",
+		    missing);
 }
 
 void

@@ -17,6 +17,8 @@ void start_fill_descriptors(void);
  * nothing of ours is open.
  */
 void start_close_strays(const struct conf *conf);
+/* Root, and the capabilities that stay. */
+void start_need_privilege(const struct conf *);
 void start_find_user(const char *name, uid_t *uid, gid_t *gid);
 /*
  * Each peer is a socket, each worker holds them all.  A worker may ask for the

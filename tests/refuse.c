@@ -22,6 +22,23 @@ add_gather(scmp_filter_ctx filter)
 	    SCMP_SYS(writev), 1, SCMP_A2(SCMP_CMP_GT, 8, 0));
 }
 
+static int
+add_chown(scmp_filter_ctx filter)
+{
+	/* not every machine has the first */
+	(void)!seccomp_rule_add(
+	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(chown), 0);
+	return seccomp_rule_add(
+	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fchownat), 0);
+}
+
+static int
+add_capset(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(
+	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(capset), 0);
+}
+
 static const struct {
 	const char *name;
 	int (*add)(scmp_filter_ctx);
@@ -30,6 +47,8 @@ static const struct {
     {"pivot", add_pivot},
     /* more than eight pieces in a writev: neither merged frames nor runs */
     {"gather", add_gather},
+    {"chown", add_chown},
+    {"capset", add_capset},
 };
 
 int
@@ -44,7 +63,8 @@ main(int argc, char *argv[])
 	if (argc <= 2 || i == n || filter == NULL ||
 	    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) != 0 ||
 	    things[i].add(filter) != 0 || seccomp_load(filter) != 0) {
-		fprintf(stderr, "usage: refuse pivot|gather program ...\n");
+		fprintf(stderr,
+		    "usage: refuse pivot|gather|chown|capset program ...\n");
 		return 100;
 	}
 	execvp(argv[2], argv + 2);
