@@ -1,3 +1,4 @@
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <event2/event.h>
@@ -199,6 +200,9 @@ begin(struct daemon *d)
 
 	if (watch_events(d) == -1)
 		why = "events cannot be watched";
+	/* what a child leaves behind; daemon(3) would have forgotten it */
+	else if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
+		why = "not every process could be waited for";
 	else if ((d->links = link_monitor_open(d->base, links_on_change, d)) ==
 		 NULL)
 		why = "rtnetlink cannot be watched";

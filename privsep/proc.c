@@ -1,4 +1,3 @@
-#include <sys/prctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -81,8 +80,6 @@ proc_new(struct event_base *base, enum process_kind kind, const char *directory,
 	struct proc *p = calloc(1, sizeof(*p));
 	struct proc_private *pp = calloc(1, sizeof(*pp));
 
-	/* what a child leaves behind is ours to wait for */
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (p == NULL || pp == NULL ||
 	    (pp->timer = evtimer_new(base, proc_on_timer, pp)) == NULL) {
 		free(p);

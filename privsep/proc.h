@@ -13,7 +13,8 @@
 /*
  * A child process: started by fork and exec with its channel on fd 3 and
  * nothing else, watched, killed when it breaks the protocol, started again
- * in place after a delay that doubles while it keeps falling.
+ * in place after a delay that doubles while it keeps falling.  What it leaves
+ * behind is waited for, too, where this process is a PR_SET_CHILD_SUBREAPER.
  */
 struct event_base;
 struct proc;

@@ -2,6 +2,8 @@
  * Runs a program whose processes are refused one thing, as by another kernel
  * or a container's policy.
  */
+#include <sys/prctl.h>
+
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -39,6 +41,13 @@ add_capset(scmp_filter_ctx filter)
 	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(capset), 0);
 }
 
+static int
+add_subreaper(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl),
+	    1, SCMP_A0(SCMP_CMP_EQ, PR_SET_CHILD_SUBREAPER, 0));
+}
+
 static const struct {
 	const char *name;
 	int (*add)(scmp_filter_ctx);
@@ -49,6 +58,7 @@ static const struct {
     {"gather", add_gather},
     {"chown", add_chown},
     {"capset", add_capset},
+    {"subreaper", add_subreaper},
 };
 
 int
@@ -63,8 +73,7 @@ main(int argc, char *argv[])
 	if (argc <= 2 || i == n || filter == NULL ||
 	    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) != 0 ||
 	    things[i].add(filter) != 0 || seccomp_load(filter) != 0) {
-		fprintf(stderr,
-		    "usage: refuse pivot|gather|chown|capset program ...\n");
+		fprintf(stderr, "usage: refuse thing program ...\n");
 		return 100;
 	}
 	execvp(argv[2], argv + 2);

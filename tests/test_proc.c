@@ -1,3 +1,4 @@
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -788,6 +789,9 @@ main(void)
 	    TEST(another_ones_fall_is_not_ones_own),
 	};
 
+	/* as main.c does: what_a_child_started_ends_with_it */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
+		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
 }
