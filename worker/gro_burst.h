@@ -14,7 +14,6 @@
 #define GRO_LEN_MAX 65535 /* bytes of one superpacket with its headers */
 #define GRO_BUCKETS 1024  /* a power of two, four times the packets */
 #define GRO_GUESSES 256	  /* a power of two */
-#define GRO_PAIRS 256	  /* of addresses, a power of two */
 #define GRO_HDR_MAX 256	  /* longer headers are not merged */
 #define GRO_MASK_LEN 100  /* an IPv6 and the longest TCP header */
 #define GRO_NONE 0xffff
@@ -42,7 +41,6 @@ struct gro_item {
 	uint16_t next_id; /* IPv4, from the second packet on */
 	uint16_t id_step; /* 1: IDs rise, 0: they stay */
 	uint16_t bucket;  /* of its flow, or GRO_NONE */
-	uint8_t pair;	  /* see gro.floor */
 	bool psh;	  /* TCP: the last packet had PSH */
 };
 
@@ -56,9 +54,9 @@ struct gro {
 	uint8_t mask[2][2][GRO_MASK_LEN];
 	uint16_t buckets[GRO_BUCKETS]; /* newest item of a flow, or none */
 	struct gro_item *guesses[GRO_GUESSES]; /* may be it, see guess */
-	/* the first item that may grow, by a hash of the addresses */
-	const struct gro_item *floor[GRO_PAIRS];
-	bool raised; /* some of these are not the first of all */
+	/* the items that began open; some may have been closed since */
+	struct gro_item *open[BATCH_PACKETS];
+	uint16_t open_count;
 	struct gro_packet packet[BATCH_PACKETS];
 	struct gro_item item[BATCH_PACKETS];
 	uint8_t header[VNET_HDR_LEN + GRO_HDR_MAX];
