@@ -42,6 +42,7 @@ struct daemon {
 	struct event_base *base;
 	struct netlink *netlink;
 	struct link_monitor *links;
+	unsigned int quiet_ticks; /* seconds since it heard anything */
 	TAILQ_HEAD(ifaces, iface) ifaces;
 	uint32_t next_iface; /* id */
 	struct proc *control;

@@ -271,7 +271,7 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c)
 }
 
 size_t
-lifecycle_aim_again(struct iface *ifc)
+lifecycle_aim_again(struct iface *ifc, bool look)
 {
-	return slots_aim(ifc, ifc->conf);
+	return slots_aim(ifc, ifc->conf, look);
 }

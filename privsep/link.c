@@ -63,6 +63,7 @@ struct link_monitor {
 	struct link_notices notices;
 	uint64_t serial;
 	int32_t home_id; /* the number that our namespace may have for itself */
+	bool heard;	 /* link_monitor_heard */
 	struct link_look look;
 	struct link_entry *looked; /* the entry that look is about, or NULL */
 };
@@ -161,8 +162,6 @@ find(const struct link_monitor *m, int nsid, uint32_t ifindex)
 	const struct link_state *state;
 	struct link_entry *e;
 
-	if (nsid >= 0 && nsid == m->home_id)
-		nsid = LINK_NSID_HOME;
 	TAILQ_FOREACH (e, &m->entries, entry) {
 		state = current(m, e);
 		if (!state->deleted && state->nsid == nsid &&
@@ -285,18 +284,24 @@ on_told(const struct nlmsghdr *h, int nsid, void *arg)
 	    {RTM_NEWNSID, on_nsid},
 	    {RTM_DELNSID, on_nsid},
 	};
+	struct link_monitor *m = arg;
 	size_t i;
 
+	if (nsid >= 0 && nsid == m->home_id)
+		nsid = LINK_NSID_HOME;
+	m->heard = m->heard || nsid == LINK_NSID_HOME;
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (table[i].type == h->nlmsg_type)
-			table[i].handle(arg, h, nsid);
+			table[i].handle(m, h, nsid);
 }
 
+/* After messages were lost. */
 static void
 mark_stale(struct link_monitor *m)
 {
 	struct link_entry *e;
 
+	m->heard = true;
 	TAILQ_FOREACH (e, &m->entries, entry)
 		e->stale = true;
 }
@@ -405,6 +410,15 @@ pump(struct link_monitor *m)
 	}
 }
 
+bool
+link_monitor_heard(struct link_monitor *m)
+{
+	bool heard = m->heard;
+
+	m->heard = false;
+	return heard;
+}
+
 void
 link_monitor_catch_up(struct link_monitor *m)
 {
@@ -451,6 +465,7 @@ link_monitor_open(struct event_base *base, link_on_change *on_change, void *arg)
 	TAILQ_INIT(&m->notices);
 	m->on_change = on_change;
 	m->arg = arg;
+	m->heard = true; /* nobody listened so far */
 	m->look.home = -1;
 	m->look.told = nlsock_open(LINK_GROUPS, on_told, m);
 	m->look.asked = nlsock_open(0, NULL, NULL);

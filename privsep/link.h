@@ -78,6 +78,11 @@ const struct link_state *link_watch(
     struct link_monitor *, uint32_t ifindex, int tun_fd);
 /* link: what link_watch returned; an ifindex may be two links'. */
 void link_unwatch(struct link_monitor *, const struct link_state *link);
+/*
+ * Did the kernel tell anything of the links and addresses of our namespace, be
+ * they watched or not, or was anything lost, since this was asked last?
+ */
+bool link_monitor_heard(struct link_monitor *);
 /* Tells now what the loop would tell soon. */
 void link_monitor_catch_up(struct link_monitor *);
 

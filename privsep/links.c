@@ -11,6 +11,7 @@
 #include "privsep/state.h"
 
 #define GONE_TICKS 3
+#define LOOK_TICKS 60
 
 /* What an event tells: the new values. */
 static json_t *
@@ -195,10 +196,23 @@ watch_again(struct iface *ifc)
 	state_changed(ifc->daemon);
 }
 
+/*
+ * May an address or a device be gone that a peer's socket has?  The kernel says
+ * that an IPv4 address goes just before it does: so also a second later.  Now
+ * and then in any case: it says nothing of what a local route made an address.
+ */
+static bool
+may_be_lost(struct daemon *d)
+{
+	d->quiet_ticks = link_monitor_heard(d->links) ? 0 : d->quiet_ticks + 1;
+	return d->quiet_ticks <= 1 || d->quiet_ticks % LOOK_TICKS == 0;
+}
+
 void
 links_tick(struct daemon *d)
 {
 	struct iface *ifc, *next;
+	bool look = may_be_lost(d);
 
 	TAILQ_FOREACH_SAFE (ifc, &d->ifaces, entry, next) {
 		if (ifc->gone) {
@@ -207,6 +221,6 @@ links_tick(struct daemon *d)
 		}
 		if (ifc->conf->monitored && ifc->link == NULL)
 			watch_again(ifc);
-		lifecycle_aim_again(ifc);
+		lifecycle_aim_again(ifc, look);
 	}
 }

@@ -9,8 +9,8 @@ struct daemon;
 link_on_change links_on_change;
 
 /*
- * Once a second: aims peers that had no route, and makes again what was
- * deleted under us.
+ * Once a second: aims peers that had no route, or whose local address may be
+ * gone, and makes again what was deleted under us.
  */
 void links_tick(struct daemon *);
 

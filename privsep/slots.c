@@ -332,7 +332,7 @@ slot_lost(const struct conf_interface *c, const struct slot *s)
 }
 
 size_t
-slots_aim(struct iface *ifc, const struct conf_interface *c)
+slots_aim(struct iface *ifc, const struct conf_interface *c, bool look)
 {
 	size_t i, left = 0;
 	const char *lost;
@@ -340,7 +340,7 @@ slots_aim(struct iface *ifc, const struct conf_interface *c)
 
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
-		if (s->state == SLOT_USED && s->aimed &&
+		if (look && s->state == SLOT_USED && s->aimed &&
 		    (lost = slot_lost(c, s)) != NULL) {
 			log_warnx("%s: peer \"%s\": %s is gone",
 			    iface_name(ifc), s->peer->name, lost);

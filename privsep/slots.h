@@ -1,6 +1,7 @@
 #ifndef PRIVSEP_SLOTS_H
 #define PRIVSEP_SLOTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,10 +27,11 @@ int slots_prepare(
 void slots_commit(struct iface *, const struct conf_interface *);
 void slots_abandon(struct iface *, const struct conf_interface *);
 /*
- * Aims what could not be aimed before, or whose local address is gone: how
- * many still cannot.
+ * Aims what could not be aimed before; look: also where the local address or
+ * the bind-device is gone, to see which is six system calls for each peer.
+ * How many still cannot be aimed.
  */
-size_t slots_aim(struct iface *, const struct conf_interface *);
+size_t slots_aim(struct iface *, const struct conf_interface *, bool look);
 /*
  * The worker of a queue has this table of peers.  When all have the newest,
  * retired slots may serve again.

@@ -323,6 +323,45 @@ one_message_with_many_changes_has_an_order(void **state)
 	expect_told(w, "");
 }
 
+/* Asked twice: it is forgotten when it was told. */
+static void
+expect_heard(struct world *w, bool heard)
+{
+	turn(w);
+	assert_int_equal(link_monitor_heard(w->monitor), heard);
+	assert_false(link_monitor_heard(w->monitor));
+}
+
+static void
+what_is_not_watched_is_heard_of(void **state)
+{
+	struct world *w = *state;
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *h;
+
+	expect_heard(w, true);
+	watch(w);
+	nets_run("ip link add d0 type veth peer name d1; ip addr add "
+		 "10.1.1.1/24 dev d0;"
+		 "ip addr add fd00::1/64 dev d0 nodad");
+	expect_heard(w, true);
+	nets_run("ip addr del 10.1.1.1/24 dev d0");
+	expect_heard(w, true);
+	nets_run("ip addr del fd00::1/64 dev d0");
+	expect_heard(w, true);
+	nets_run("ip link del d0");
+	expect_heard(w, true);
+	nets_run("ip route add blackhole 10.2.0.0/16");
+	expect_heard(w, false);
+	/* Those of other namespaces are none of ours. */
+	h = link_bytes(buf, RTM_DELLINK, 77, 0);
+	link_monitor_feed(w->monitor, buf, h->nlmsg_len, 5);
+	expect_heard(w, false);
+	link_monitor_feed(w->monitor, buf, h->nlmsg_len, NLSOCK_HOME);
+	expect_heard(w, true);
+	expect(w, "");
+}
+
 static void
 make_small(struct world *w)
 {
@@ -358,6 +397,19 @@ lost_messages_leave_the_difference(void **state)
 	/* And it goes on. */
 	nets_run("ip link set t1 up");
 	expect(w, "up");
+}
+
+static void
+of_what_was_lost_it_may_have_heard(void **state)
+{
+	struct world *w = *state;
+
+	watch(w);
+	expect_heard(w, true);
+	make_small(w);
+	nets_run("for i in $(seq 300); do echo link set lo mtu $((2000 + i));"
+		 "done | ip -batch -");
+	expect_heard(w, true);
 }
 
 static void
@@ -931,7 +983,9 @@ main(void)
 	    LINK_TEST(down_is_not_told_before_the_first_up),
 	    LINK_TEST(running_is_kept_apart_from_up),
 	    LINK_TEST(one_message_with_many_changes_has_an_order),
+	    LINK_TEST(what_is_not_watched_is_heard_of),
 	    LINK_TEST(lost_messages_leave_the_difference),
+	    LINK_TEST(of_what_was_lost_it_may_have_heard),
 	    LINK_TEST(a_deletion_is_not_lost),
 	    LINK_TEST(a_move_is_not_lost),
 	    LINK_TEST(a_link_is_followed_to_another_namespace_and_back),
