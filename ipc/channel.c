@@ -12,7 +12,10 @@
 
 /* A child that leaves this much unread is not doing its work. */
 #define CHANNEL_QUEUE_MAX ((size_t)16 << 20)
-/* Messages taken in one turn of the loop, so that nobody starves. */
+/*
+ * Messages taken, and sent of those that wait, in one turn of the loop: nobody
+ * starves, and one who answers each finds its answers read.
+ */
 #define CHANNEL_TURN 32
 /* More than a socket holds. */
 #define CHANNEL_DRAIN 4096
@@ -144,9 +147,12 @@ channel_writable(int fd, short what, void *arg)
 {
 	struct channel *ch = arg;
 	struct waiting *w;
+	int i;
 
 	(void)what;
-	while ((w = STAILQ_FIRST(&ch->queue)) != NULL) {
+	for (i = 0; i < CHANNEL_TURN; i++) {
+		if ((w = STAILQ_FIRST(&ch->queue)) == NULL)
+			break;
 		if (imsg_send(fd, w->type, w->id, w->data, w->len, w->fd) ==
 		    -1) {
 			if (errno != EAGAIN && errno != ENOBUFS)
@@ -159,7 +165,8 @@ channel_writable(int fd, short what, void *arg)
 			close(w->fd);
 		free(w);
 	}
-	event_del(ch->writable);
+	if (STAILQ_EMPTY(&ch->queue))
+		event_del(ch->writable);
 }
 
 struct channel *

@@ -77,12 +77,11 @@ open_interfaces(struct daemon *d)
 static void
 on_hangup(int signo, short what, void *arg)
 {
-	json_t *result;
+	struct daemon *d = arg;
 
 	(void)signo;
 	(void)what;
-	reload(arg, false, &result);
-	json_decref(result);
+	d->hangup = true;
 }
 
 static void
@@ -218,6 +217,19 @@ begin(struct daemon *d)
 	return -1;
 }
 
+/* Once for all signals of a turn, between which others are served. */
+static void
+heed_hangup(struct daemon *d)
+{
+	json_t *result;
+
+	if (!d->hangup || d->stopping)
+		return;
+	d->hangup = false;
+	reload(d, false, &result);
+	json_decref(result);
+}
+
 static void
 run(struct daemon *d)
 {
@@ -231,6 +243,7 @@ run(struct daemon *d)
 			log_warnx("the event loop failed");
 			d->failed = d->stopping = true;
 		}
+		heed_hangup(d);
 	}
 }
 

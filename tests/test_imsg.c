@@ -320,6 +320,33 @@ send_until_it_dies(bool is_short, const char *why)
 	event_base_free(base);
 }
 
+/*
+ * Else a child that answers each of them fills its own side, which nobody
+ * reads meanwhile.
+ */
+static void
+a_channel_sends_no_more_in_a_turn_than_it_takes(void **state)
+{
+	struct event_base *base = open_channel();
+	uint32_t i, got, total = 0;
+
+	(void)state;
+	for (i = 0; i < 2000; i++)
+		assert_int_equal(
+		    channel_send(seen.ch, 1, i, m.data, 100, -1), 0);
+	while (imsg_recv(sv[0], &m) == 1)
+		total++;
+	assert_in_range(total, 1, 1900);
+	for (; total < 2000; total += got) {
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		for (got = 0; imsg_recv(sv[0], &m) == 1; got++)
+			continue;
+		assert_in_range(got, 1, 32);
+	}
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
 static void
 a_channel_that_is_not_read_dies_and_says_so(void **state)
 {
@@ -379,6 +406,7 @@ main(void)
 	    PAIR_TEST(other_control_messages_are_refused),
 	    PAIR_TEST(a_bad_message_with_a_descriptor_leaks_nothing),
 	    PAIR_TEST(a_channel_queues_what_does_not_fit_and_keeps_order),
+	    PAIR_TEST(a_channel_sends_no_more_in_a_turn_than_it_takes),
 	    PAIR_TEST(a_channel_that_is_not_read_dies_and_says_so),
 	    PAIR_TEST(the_other_side_is_not_blamed_for_a_lack_of_memory),
 	    PAIR_TEST(a_channel_tells_of_eof_and_of_nonsense_once),
