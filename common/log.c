@@ -10,7 +10,8 @@
 static const char *log_program = "tund";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
 static log_sink *log_output;
-static int log_syslog;
+static bool log_syslog;
+static bool log_warnings; /* on standard error, too */
 
 static const struct {
 	const char *name;
@@ -30,10 +31,12 @@ log_init(const char *name, enum log_level level)
 }
 
 void
-log_to_syslog(void)
+log_to_syslog(bool warnings_too)
 {
-	openlog(log_program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
-	log_syslog = 1;
+	if (!log_syslog)
+		openlog(log_program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	log_syslog = true;
+	log_warnings = warnings_too;
 }
 
 void
@@ -74,6 +77,8 @@ log_level_parse(const char *name)
 void
 log_from(const char *name, enum log_level level, const char *text)
 {
+	if (log_warnings && level <= LOG_LEVEL_WARN)
+		dprintf(STDERR_FILENO, "%s: %s\n", name, text);
 	if (log_output != NULL)
 		log_output(level, text);
 	else if (log_syslog && name != log_program)

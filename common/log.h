@@ -2,6 +2,7 @@
 #define COMMON_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -23,8 +24,11 @@ typedef void log_sink(enum log_level, const char *text);
 
 /* name must outlive the program; lines go to standard error at first. */
 void log_init(const char *name, enum log_level);
-/* to_syslog: leave standard error for syslog(3), facility daemon. */
-void log_to_syslog(void);
+/*
+ * Leaves standard error for syslog(3), facility daemon.  warnings_too: but
+ * tells warnings and errors there as well, until it is called with false.
+ */
+void log_to_syslog(bool warnings_too);
 /* Send lines to sink instead (a child's channel); NULL: standard error. */
 void log_set_sink(log_sink *);
 void log_set_level(enum log_level);

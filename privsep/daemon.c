@@ -28,10 +28,13 @@ all_running(const struct daemon *d)
 	return true;
 }
 
-void
+bool
 daemon_prove(struct daemon *d)
 {
-	d->proven = d->proven || all_running(d);
+	if (d->proven || !all_running(d))
+		return false;
+	d->proven = true;
+	return true;
 }
 
 void

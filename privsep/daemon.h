@@ -54,8 +54,11 @@ struct daemon {
 	bool stopping;
 };
 
-/* To be asked whenever something changed: does every child run? */
-void daemon_prove(struct daemon *);
+/*
+ * To be asked whenever something changed: does every child run?  True when that
+ * is so for the first time.
+ */
+bool daemon_prove(struct daemon *);
 /*
  * A child ended.  One that falls again and again before everything ran once
  * will not do better later: the daemon ends.

@@ -27,6 +27,7 @@
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
 #include "privsep/publish.h"
+#include "privsep/ready.h"
 #include "privsep/reload.h"
 #include "privsep/seccomp.h"
 #include "privsep/start.h"
@@ -181,16 +182,6 @@ start_children(struct daemon *d)
 	return 0;
 }
 
-static int
-leave_terminal(void)
-{
-	log_to_syslog();
-	if (daemon(0, 0) == 0)
-		return 0;
-	log_warn("it cannot become a daemon");
-	return -1;
-}
-
 /* From open_interfaces on nothing is fatal: end() takes it away again. */
 static int
 begin(struct daemon *d)
@@ -199,7 +190,7 @@ begin(struct daemon *d)
 
 	if (watch_events(d) == -1)
 		why = "events cannot be watched";
-	/* what a child leaves behind; daemon(3) would have forgotten it */
+	/* what a child leaves behind is ours to wait for */
 	else if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		why = "not every process could be waited for";
 	else if ((d->links = link_monitor_open(d->base, links_on_change, d)) ==
@@ -235,7 +226,8 @@ run(struct daemon *d)
 {
 	log_info("tund %s runs with %s", PACKAGE_VERSION, d->conf_path);
 	while (!d->stopping) {
-		daemon_prove(d);
+		if (daemon_prove(d))
+			ready_tell();
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty)
 			publish_state(d);
@@ -295,10 +287,13 @@ prepare(struct daemon *d, const struct options *o)
 
 	start_close_strays(d->conf);
 	start_need_privilege(d->conf);
-	/* daemon(3) changes the directory, and a reload reads it again */
+	/* the background has another directory, and a reload reads it again */
 	d->conf_path = absolute(o->path, conf_path);
 	check_path(d->conf_path);
 	d->libexec = start_find_executables(o->libexec, libexec);
+	if (!o->foreground && ready_background() == -1)
+		fatal("it cannot go into the background");
+	ready_connect();
 	d->macros = o->macros;
 	d->macro_count = o->macro_count;
 	d->log_level[PROCESS_PARENT] = d->log_level[PROCESS_WORKER] =
@@ -340,7 +335,7 @@ main(int argc, char **argv)
 	}
 	prepare(&d, &o);
 	if (listen_make(&d) == -1 || open_interfaces(&d) == -1 ||
-	    (!o.foreground && leave_terminal() == -1) || begin(&d) == -1) {
+	    begin(&d) == -1) {
 		end(&d);
 		return 1;
 	}
