@@ -32,6 +32,17 @@ is_here(const struct iface *ifc)
 				 l->ifindex == ifc->ifindex));
 }
 
+static int
+peer_route(
+    struct iface *ifc, const struct conf_peer *p, struct netlink_route *route)
+{
+	/* 0 where there is no such device: then it is not bound to it either */
+	uint32_t oif = if_nametoindex(p->bind_device);
+
+	return netlink_get_route(
+	    ifc->daemon->netlink, &p->endpoint.addr, p->mark, oif, route);
+}
+
 /*
  * The smallest MTU on the way to any peer, less the transport's overhead, so
  * that no outer packet is fragmented.
@@ -40,18 +51,18 @@ static uint32_t
 mtu_from_routes(struct iface *ifc, const struct conf_interface *c)
 {
 	const struct conf_peer *p;
-	uint32_t best = 0, mtu, overhead;
+	struct netlink_route route;
+	uint32_t best = 0, overhead;
 
 	TAILQ_FOREACH (p, &c->peers, entry) {
-		if (netlink_route_mtu(
-			ifc->daemon->netlink, &p->endpoint.addr, &mtu) == -1)
+		if (peer_route(ifc, p, &route) == -1)
 			continue;
 		overhead = p->endpoint.addr.family == 4 ? OVERHEAD_IPV4
 							: OVERHEAD_IPV6;
-		if (mtu < overhead + MTU_MIN)
+		if (route.mtu < overhead + MTU_MIN)
 			continue;
-		if (best == 0 || mtu - overhead < best)
-			best = mtu - overhead;
+		if (best == 0 || route.mtu - overhead < best)
+			best = route.mtu - overhead;
 	}
 	if (best == 0)
 		return MTU_FALLBACK;
@@ -355,6 +366,28 @@ ifconf_return(struct iface *ifc)
 	set_promote(ifc);
 	if (set_mtu(ifc, mtu_wanted(ifc, ifc->conf), why, sizeof(why)) == -1)
 		log_warnx("%s", why);
+	if (netlink_set_up(ifc->daemon->netlink, ifc->ifindex, 1) == -1)
+		log_warn("%s cannot be set up", iface_name(ifc));
+}
+
+void
+ifconf_warn_loops(struct iface *ifc)
+{
+	const struct conf_peer *p;
+	struct netlink_route route;
+	char text[ENDPOINT_STRLEN];
+
+	if (!is_here(ifc))
+		return;
+	TAILQ_FOREACH (p, &ifc->conf->peers, entry)
+		if (peer_route(ifc, p, &route) == 0 &&
+		    route.ifindex == ifc->ifindex)
+			log_warnx("%s: peer \"%s\": the route to its endpoint "
+				  "%s leads into the tunnel itself, where "
+				  "packets would loop; set bind-device, or "
+				  "mark with a rule, or add a route to it",
+			    iface_name(ifc), p->name,
+			    endpoint_format(&p->endpoint, text));
 }
 
 static void

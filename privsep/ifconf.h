@@ -24,8 +24,8 @@ void ifconf_commit(struct iface *, const struct conf_interface *c);
 void ifconf_abandon(struct iface *);
 /*
  * After the link came home from another network namespace: what a reload may
- * have changed meanwhile, and what the move took away.  Addresses and routes
- * wait until it is up.
+ * have changed meanwhile, and what the move took away, which sets it down, too.
+ * Addresses and routes wait until it is up.
  */
 void ifconf_return(struct iface *);
 /*
@@ -33,6 +33,11 @@ void ifconf_return(struct iface *);
  * the routes away.
  */
 void ifconf_restore(struct iface *);
+/*
+ * Warns of each peer whose endpoint is routed into the interface: its packets
+ * would come out there again, without end.
+ */
+void ifconf_warn_loops(struct iface *);
 /* For an administrator: the MTU until the next reload that changes it. */
 int ifconf_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
 /* What ifconf_apply has given it stays, or goes again, and nothing else. */

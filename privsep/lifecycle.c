@@ -141,6 +141,7 @@ lifecycle_start(struct iface *ifc)
 	}
 	ifconf_settle(ifc);
 	ifc->certain = true;
+	ifconf_warn_loops(ifc);
 	if (ifc->conf->monitored && lifecycle_watch(ifc) == -1)
 		log_warn("%s cannot be watched: tried again every second",
 		    iface_name(ifc));
@@ -268,6 +269,7 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c)
 		workers_restart(ifc);
 	else
 		workers_send_peers(ifc);
+	ifconf_warn_loops(ifc);
 }
 
 size_t

@@ -423,7 +423,8 @@ on_lookup(const struct nlmsghdr *h, int nsid, void *arg)
 }
 
 int
-netlink_route_mtu(struct netlink *nl, const struct addr *dst, uint32_t *mtu)
+netlink_get_route(struct netlink *nl, const struct addr *dst, uint32_t mark,
+    uint32_t oif, struct netlink_route *route)
 {
 	struct route_answer found = {0};
 	struct nlsock_request rq;
@@ -434,16 +435,20 @@ netlink_route_mtu(struct netlink *nl, const struct addr *dst, uint32_t *mtu)
 	rt->rtm_family = (uint8_t)family_of(dst);
 	rt->rtm_dst_len = (uint8_t)addr_bits(dst);
 	mnl_attr_put(&rq.header, RTA_DST, bytes_of(dst), dst->bytes);
+	if (mark != 0)
+		mnl_attr_put_u32(&rq.header, RTA_MARK, mark);
+	if (oif != 0)
+		mnl_attr_put_u32(&rq.header, RTA_OIF, oif);
 	if (nlsock_call(nl->sock, &rq, on_lookup, &found) == -1)
 		return -1;
 	if (found.type != RTN_UNICAST && found.type != RTN_LOCAL) {
 		errno = ENETUNREACH;
 		return -1;
 	}
-	if (found.mtu == 0)
-		return netlink_link_mtu(nl, found.ifindex, mtu);
-	*mtu = found.mtu;
-	return 0;
+	*route = (struct netlink_route){found.ifindex, found.mtu};
+	return found.mtu != 0
+		   ? 0
+		   : netlink_link_mtu(nl, found.ifindex, &route->mtu);
 }
 
 static void

@@ -40,8 +40,16 @@ int netlink_del_route(
 /* Beside the same route by another device, which holds until it goes. */
 int netlink_append_route(
     struct netlink *, uint32_t ifindex, const struct prefix *);
-/* MTU on the way to dst: of the route if it has one, else of its device. */
-int netlink_route_mtu(struct netlink *, const struct addr *dst, uint32_t *mtu);
+/*
+ * The way that a packet takes to dst with that fwmark and, where oif is not 0,
+ * out of that device.  mtu: of the route if it has one, else of its device.
+ */
+struct netlink_route {
+	uint32_t ifindex;
+	uint32_t mtu;
+};
+int netlink_get_route(struct netlink *, const struct addr *dst, uint32_t mark,
+    uint32_t oif, struct netlink_route *);
 int netlink_link_mtu(struct netlink *, uint32_t ifindex, uint32_t *mtu);
 /* What a link has now; what the kernel does not tell is 0. */
 struct netlink_link {

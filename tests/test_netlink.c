@@ -332,6 +332,18 @@ the_kernels_own_route_serves(void **state)
 	expect_shown("ip route show", "10.9.0.0/24 dev t0 proto kernel");
 }
 
+static int
+route_mtu(struct world *w, const struct addr *dst, uint32_t mark, uint32_t *mtu)
+{
+	struct netlink_route r = {0};
+
+	if (netlink_get_route(w->nl, dst, mark, 0, &r) == -1)
+		return -1;
+	assert_int_equal(r.ifindex, w->ifindex);
+	*mtu = r.mtu;
+	return 0;
+}
+
 static void
 the_mtu_is_the_devices_without_a_metric(void **state)
 {
@@ -341,10 +353,10 @@ the_mtu_is_the_devices_without_a_metric(void **state)
 
 	nets_run("ip link set t0 mtu 1420 up; ip route add 10.8.0.0/16 dev t0;"
 		 "ip route add fd08::/48 dev t0");
-	assert_int_equal(netlink_route_mtu(w->nl, &v4, &mtu), 0);
+	assert_int_equal(route_mtu(w, &v4, 0, &mtu), 0);
 	assert_int_equal(mtu, 1420);
 	mtu = 0;
-	assert_int_equal(netlink_route_mtu(w->nl, &v6, &mtu), 0);
+	assert_int_equal(route_mtu(w, &v6, 0, &mtu), 0);
 	assert_int_equal(mtu, 1420);
 }
 
@@ -358,10 +370,34 @@ the_mtu_is_the_routes_where_it_has_one(void **state)
 	nets_run("ip link set t0 mtu 1420 up;"
 		 "ip route add 10.8.0.0/16 dev t0 mtu 1300 advmss 1000;"
 		 "ip route add fd08::/48 dev t0 hoplimit 9 mtu 1310");
-	assert_int_equal(netlink_route_mtu(w->nl, &v4, &mtu), 0);
+	assert_int_equal(route_mtu(w, &v4, 0, &mtu), 0);
 	assert_int_equal(mtu, 1300);
-	assert_int_equal(netlink_route_mtu(w->nl, &v6, &mtu), 0);
+	assert_int_equal(route_mtu(w, &v6, 0, &mtu), 0);
 	assert_int_equal(mtu, 1310);
+}
+
+static void
+a_way_is_that_of_the_mark_and_the_device(void **state)
+{
+	struct world *w = *state;
+	const struct addr dst = addr("10.8.1.1");
+	struct netlink_route r;
+	int fd = nets_tun("m0", 0);
+
+	nets_run("ip link set t0 mtu 1420 up; ip link set m0 mtu 1300 up;"
+		 "ip route add 10.8.0.0/16 dev t0;"
+		 "ip route add 10.8.0.0/16 dev m0 metric 9;"
+		 "ip route add 10.8.0.0/16 dev m0 table 77;"
+		 "ip rule add fwmark 5 table 77");
+	assert_int_equal(netlink_get_route(w->nl, &dst, 0, 0, &r), 0);
+	assert_int_equal(r.ifindex, w->ifindex);
+	assert_int_equal(netlink_get_route(w->nl, &dst, 5, 0, &r), 0);
+	assert_int_equal(r.ifindex, nets_index("m0"));
+	assert_int_equal(r.mtu, 1300);
+	assert_int_equal(
+	    netlink_get_route(w->nl, &dst, 0, nets_index("m0"), &r), 0);
+	assert_int_equal(r.ifindex, nets_index("m0"));
+	close(fd);
 }
 
 static void
@@ -371,14 +407,14 @@ no_route_is_an_error(void **state)
 	const struct addr v4 = addr("10.8.1.1"), v6 = addr("fd08::1");
 	uint32_t mtu;
 
-	assert_int_equal(netlink_route_mtu(w->nl, &v4, &mtu), -1);
+	assert_int_equal(route_mtu(w, &v4, 0, &mtu), -1);
 	assert_int_equal(errno, ENETUNREACH);
-	assert_int_equal(netlink_route_mtu(w->nl, &v6, &mtu), -1);
+	assert_int_equal(route_mtu(w, &v6, 0, &mtu), -1);
 	assert_int_equal(errno, ENETUNREACH);
 	nets_run("ip route add unreachable 10.8.0.0/16;"
 		 "ip route add unreachable fd08::/48");
-	assert_int_equal(netlink_route_mtu(w->nl, &v4, &mtu), -1);
-	assert_int_equal(netlink_route_mtu(w->nl, &v6, &mtu), -1);
+	assert_int_equal(route_mtu(w, &v4, 0, &mtu), -1);
+	assert_int_equal(route_mtu(w, &v6, 0, &mtu), -1);
 }
 
 static void
@@ -446,6 +482,7 @@ main(void)
 	    NETLINK_TEST(the_kernels_own_route_serves),
 	    NETLINK_TEST(the_mtu_is_the_devices_without_a_metric),
 	    NETLINK_TEST(the_mtu_is_the_routes_where_it_has_one),
+	    NETLINK_TEST(a_way_is_that_of_the_mark_and_the_device),
 	    NETLINK_TEST(no_route_is_an_error),
 	    NETLINK_TEST(queues_are_counted),
 	    NETLINK_TEST(no_descriptor_is_left_behind),
