@@ -242,6 +242,8 @@ ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
 {
 	struct netlink *nl = ifc->daemon->netlink;
 
+	if (!is_here(ifc))
+		return;
 	if (netlink_set_txqueuelen(nl, ifc->ifindex, c->txqueuelen) == -1)
 		log_warn("%s: txqueuelen %u cannot be set", iface_name(ifc),
 		    c->txqueuelen);

@@ -43,7 +43,7 @@ int ifconf_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
 /* What ifconf_apply has given it stays, or goes again, and nothing else. */
 void ifconf_settle(struct iface *);
 void ifconf_undo(struct iface *);
-/* Queue length and segments, as c has them. */
+/* Queue length and segments, as c has them; nothing where it is not here. */
 void ifconf_set_lengths(struct iface *, const struct conf_interface *c);
 /* Removes what c has and kept has not (kept NULL: all). */
 void ifconf_remove(struct iface *, const struct conf_interface *c,

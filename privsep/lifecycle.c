@@ -216,8 +216,7 @@ lifecycle_apply_offloads(struct iface *ifc)
 void
 lifecycle_reassert(struct iface *ifc)
 {
-	if (ifc->conf->monitored)
-		ifconf_set_lengths(ifc, ifc->conf);
+	ifconf_set_lengths(ifc, ifc->conf);
 	ifconf_restore(ifc);
 	lifecycle_apply_offloads(ifc);
 }
