@@ -23,6 +23,36 @@ iface_forget_refusals(struct iface *ifc, uint32_t offload_bits)
 			ifc->reason[o][0] = '\0';
 }
 
+/* Both what was told, after which things were done, and what was read count. */
+bool
+iface_is_here(const struct iface *ifc)
+{
+	const struct link_state *l = ifc->link;
+
+	return ifc->conf->monitored && ifc->ifindex != 0 && !ifc->gone &&
+	       (l == NULL || (!l->deleted && l->nsid == LINK_NSID_HOME &&
+				 l->ifindex == ifc->ifindex));
+}
+
+bool
+iface_is_deleted(const struct iface *ifc)
+{
+	return ifc->gone || (ifc->link != NULL && ifc->link->deleted);
+}
+
+void
+iface_set_gone(struct iface *ifc)
+{
+	ifc->gone = true;
+}
+
+void
+iface_set_place(struct iface *ifc, const struct link_state *now)
+{
+	ifc->ifindex =
+	    now->nsid == LINK_NSID_HOME && !now->deleted ? now->ifindex : 0;
+}
+
 const char *
 iface_name(const struct iface *ifc)
 {

@@ -53,24 +53,39 @@ struct queue {
 	size_t prefix_room;	  /* that the worker was started with */
 };
 
+/*
+ * What a failure takes back, until it is certain: of an interface that is being
+ * opened all that it was given, of a running one what a reload has prepared.
+ */
+struct iface_undo {
+	struct netlink_link link;	/* as it was; mtu 0: it is still so */
+	bool all;			/* that is, not the MTU alone */
+	struct conf_prefixes addresses; /* that were added */
+	struct conf_prefixes routes;
+};
+
 struct iface {
 	TAILQ_ENTRY(iface) entry;
 	struct daemon *daemon;
 	uint32_t id;		     /* IFACE_ID_MAX at most */
 	struct conf_interface *conf; /* of the configuration in force */
 	struct tun tun;
-	uint32_t ifindex;	       /* 0: not monitored */
-	bool away;		       /* in another network namespace */
-	const struct link_state *link; /* NULL: not monitored */
-	bool gone;		       /* deleted under us: to be made again */
-	unsigned int gone_ticks;       /* seconds since then */
-	char gone_why[256];	       /* why it could not be, as told last */
-	uint32_t mtu;		       /* as last set by us, bytes; 0: never */
-	uint32_t mtu_last;   /* to be set when it is certain; 0: none */
-	uint32_t mtu_before; /* what may be undone has begun; 0: as it is */
-	struct netlink_link before; /* of one that was there; mtu 0: none */
-	struct conf_prefixes added_addresses; /* to the link, since then */
-	struct conf_prefixes added_routes;
+	/*
+	 * In our network namespace, as far as the monitor has told; 0: not
+	 * monitored, or not there.  See iface_is_here.
+	 */
+	uint32_t ifindex;
+	/*
+	 * As the monitor has read it, which may be more than it has told. NULL:
+	 * not monitored, not started, stopped, or it could not be watched yet.
+	 */
+	const struct link_state *link;
+	bool gone;		 /* iface_set_gone: to be made again */
+	unsigned int gone_ticks; /* seconds since then */
+	char gone_why[256];	 /* why it could not be, as told last */
+	uint32_t mtu;		 /* as last set by us, bytes; 0: never */
+	uint32_t mtu_at_commit;	 /* that ifconf_commit sets; 0: none */
+	struct iface_undo undo;
 	bool certain;	  /* no reload that fails takes it away again */
 	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
 	uint32_t granted; /* by this kernel and device */
@@ -88,6 +103,17 @@ struct iface {
 uint32_t iface_offloads(const struct iface *);
 /* They may be tried once more. */
 void iface_forget_refusals(struct iface *, uint32_t offload_bits);
+/*
+ * May it be asked for through rtnetlink?  In another network namespace, or once
+ * it is deleted, its ifindex may be another device's here.
+ */
+bool iface_is_here(const struct iface *);
+/* Deleted under us, as far as anybody knows. */
+bool iface_is_deleted(const struct iface *);
+/* It was: by the monitor, or by a worker, which may know earlier. */
+void iface_set_gone(struct iface *);
+/* Sets ifindex by where the link is now. */
+void iface_set_place(struct iface *, const struct link_state *now);
 /* Today's name. */
 const char *iface_name(const struct iface *);
 /* By the id that the state tells; NULL if there is none. */

@@ -17,21 +17,6 @@
 #define OVERHEAD_IPV6 48
 #define MTU_FALLBACK 1420 /* no peer, or no route to any */
 
-/*
- * Elsewhere, or once it is gone, its ifindex may be another device's.  The
- * monitor may have read more than it has told.
- */
-static bool
-is_here(const struct iface *ifc)
-{
-	const struct link_state *l = ifc->link;
-
-	return ifc->conf->monitored && ifc->ifindex != 0 && !ifc->away &&
-	       !ifc->gone &&
-	       (l == NULL || (!l->deleted && l->nsid == LINK_NSID_HOME &&
-				 l->ifindex == ifc->ifindex));
-}
-
 static int
 peer_route(
     struct iface *ifc, const struct conf_peer *p, struct netlink_route *route)
@@ -138,7 +123,7 @@ add_addresses(struct iface *ifc, const struct conf_interface *c,
 		}
 		/* what was there before is not ours to take away */
 		if (r == 0)
-			conf_prefixes_append(&ifc->added_addresses, p);
+			conf_prefixes_append(&ifc->undo.addresses, p);
 	}
 	return 0;
 }
@@ -177,7 +162,7 @@ add_route(struct iface *ifc, const struct prefix *p)
 	if (r == -1 && errno == ENETDOWN && ifc->link != NULL)
 		return 0;
 	if (r == 0)
-		conf_prefixes_append(&ifc->added_routes, p);
+		conf_prefixes_append(&ifc->undo.routes, p);
 	return r == -1 ? -1 : 0;
 }
 
@@ -219,7 +204,7 @@ ifconf_remove(struct iface *ifc, const struct conf_interface *c,
 	const struct conf_peer *p;
 	size_t i;
 
-	if (!is_here(ifc))
+	if (!iface_is_here(ifc))
 		return;
 	for (i = 0; i < c->addresses.count; i++)
 		if (kept == NULL ||
@@ -242,7 +227,7 @@ ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
 {
 	struct netlink *nl = ifc->daemon->netlink;
 
-	if (!is_here(ifc))
+	if (!iface_is_here(ifc))
 		return;
 	if (netlink_set_txqueuelen(nl, ifc->ifindex, c->txqueuelen) == -1)
 		log_warn("%s: txqueuelen %u cannot be set", iface_name(ifc),
@@ -341,9 +326,9 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 	if (check_queues(ifc, why, whylen) == -1)
 		return -1;
 	/* one that was there before may have to be as it was */
-	if (c->device != CONF_DEVICE_CREATE &&
-	    netlink_get_link(nl, ifc->ifindex, &ifc->before) == 0)
-		ifc->mtu_before = ifc->before.mtu;
+	if (c->device != CONF_DEVICE_CREATE)
+		ifc->undo.all =
+		    netlink_get_link(nl, ifc->ifindex, &ifc->undo.link) == 0;
 	ifconf_set_lengths(ifc, c);
 	set_promote(ifc);
 	if (set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
@@ -362,7 +347,7 @@ ifconf_return(struct iface *ifc)
 {
 	char why[256];
 
-	if (!is_here(ifc))
+	if (!iface_is_here(ifc))
 		return;
 	ifconf_set_lengths(ifc, ifc->conf);
 	set_promote(ifc);
@@ -379,7 +364,7 @@ ifconf_warn_loops(struct iface *ifc)
 	struct netlink_route route;
 	char text[ENDPOINT_STRLEN];
 
-	if (!is_here(ifc))
+	if (!iface_is_here(ifc))
 		return;
 	TAILQ_FOREACH (p, &ifc->conf->peers, entry)
 		if (peer_route(ifc, p, &route) == 0 &&
@@ -397,7 +382,7 @@ restore(struct iface *ifc, const struct conf_interface *c)
 {
 	char why[256];
 
-	if (is_here(ifc) &&
+	if (iface_is_here(ifc) &&
 	    (add_addresses(ifc, c, NULL, why, sizeof(why)) == -1 ||
 		add_routes(ifc, c, NULL, why, sizeof(why)) == -1))
 		log_warnx("%s", why);
@@ -413,9 +398,10 @@ ifconf_restore(struct iface *ifc)
 void
 ifconf_settle(struct iface *ifc)
 {
-	conf_prefixes_clear(&ifc->added_addresses);
-	conf_prefixes_clear(&ifc->added_routes);
-	ifc->mtu_before = ifc->mtu_last = ifc->before.mtu = 0;
+	conf_prefixes_clear(&ifc->undo.addresses);
+	conf_prefixes_clear(&ifc->undo.routes);
+	ifc->undo.link.mtu = ifc->mtu_at_commit = 0;
+	ifc->undo.all = false;
 }
 
 /*
@@ -426,7 +412,7 @@ static void
 undo_settings(struct iface *ifc)
 {
 	struct netlink *nl = ifc->daemon->netlink;
-	const struct netlink_link *was = &ifc->before;
+	const struct netlink_link *was = &ifc->undo.link;
 
 	netlink_set_txqueuelen(nl, ifc->ifindex, was->txqueuelen);
 	if (was->gso_max_segs != 0)
@@ -440,20 +426,21 @@ void
 ifconf_undo(struct iface *ifc)
 {
 	struct netlink *nl = ifc->daemon->netlink;
+	const struct iface_undo *undo = &ifc->undo;
 	char why[256];
 	size_t i;
 
-	if (is_here(ifc)) {
-		for (i = 0; i < ifc->added_routes.count; i++)
+	if (iface_is_here(ifc)) {
+		for (i = 0; i < undo->routes.count; i++)
 			netlink_del_route(
-			    nl, ifc->ifindex, &ifc->added_routes.list[i]);
-		for (i = 0; i < ifc->added_addresses.count; i++)
+			    nl, ifc->ifindex, &undo->routes.list[i]);
+		for (i = 0; i < undo->addresses.count; i++)
 			netlink_del_address(
-			    nl, ifc->ifindex, &ifc->added_addresses.list[i]);
-		if (ifc->mtu_before != 0 &&
-		    set_mtu(ifc, ifc->mtu_before, why, sizeof(why)) == -1)
+			    nl, ifc->ifindex, &undo->addresses.list[i]);
+		if (undo->link.mtu != 0 &&
+		    set_mtu(ifc, undo->link.mtu, why, sizeof(why)) == -1)
 			log_warnx("%s", why);
-		if (ifc->before.mtu != 0)
+		if (undo->all)
 			undo_settings(ifc);
 	}
 	ifconf_settle(ifc);
@@ -470,13 +457,13 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
 		snprintf(why, whylen,
 		    "%s is unmonitored: its MTU is set by whoever made it",
 		    iface_name(ifc));
-	else if (ifc->away)
-		snprintf(why, whylen,
-		    "%s is in another network namespace: set its MTU there",
-		    iface_name(ifc));
-	else if (!is_here(ifc))
+	else if (iface_is_deleted(ifc))
 		snprintf(why, whylen,
 		    "%s is deleted: set its MTU when it is there again",
+		    iface_name(ifc));
+	else if (!iface_is_here(ifc))
+		snprintf(why, whylen,
+		    "%s is in another network namespace: set its MTU there",
 		    iface_name(ifc));
 	else if (mtu < MTU_MIN_IPV6 && ipv6 != NULL)
 		snprintf(why, whylen,
@@ -535,10 +522,9 @@ ifconf_prepare(
 	const struct conf_interface *old = ifc->conf;
 	uint32_t mtu;
 
-	ifc->mtu_before = ifc->mtu_last = 0;
 	if (!c->monitored)
 		return 0;
-	if (!is_here(ifc)) {
+	if (!iface_is_here(ifc)) {
 		log_warnx("%s is not here: its addresses, routes, MTU and "
 			  "lengths are set when it comes back",
 		    iface_name(ifc));
@@ -546,10 +532,10 @@ ifconf_prepare(
 	}
 	mtu = mtu_to_set(ifc, c);
 	if (mtu >= MTU_MIN_IPV6)
-		ifc->mtu_before = mtu_now(ifc);
+		ifc->undo.link.mtu = mtu_now(ifc);
 	else
-		ifc->mtu_last = mtu;
-	if ((ifc->mtu_before == 0 || set_mtu(ifc, mtu, why, whylen) == 0) &&
+		ifc->mtu_at_commit = mtu;
+	if ((ifc->undo.link.mtu == 0 || set_mtu(ifc, mtu, why, whylen) == 0) &&
 	    add_addresses(ifc, c, old, why, whylen) == 0 &&
 	    add_routes(ifc, c, old, why, whylen) == 0)
 		return 0;
@@ -579,7 +565,7 @@ loses_routes(
 void
 ifconf_abandon(struct iface *ifc)
 {
-	bool lost = loses_routes(&ifc->added_addresses, ifc->conf);
+	bool lost = loses_routes(&ifc->undo.addresses, ifc->conf);
 
 	ifconf_undo(ifc);
 	if (lost)
@@ -591,11 +577,13 @@ ifconf_commit(struct iface *ifc, const struct conf_interface *c)
 {
 	char why[256];
 
-	if (!is_here(ifc))
+	if (!iface_is_here(ifc)) {
+		ifconf_settle(ifc);
 		return;
+	}
 	ifconf_remove(ifc, ifc->conf, c);
-	if (ifc->mtu_last != 0 &&
-	    set_mtu(ifc, ifc->mtu_last, why, sizeof(why)) == -1)
+	if (ifc->mtu_at_commit != 0 &&
+	    set_mtu(ifc, ifc->mtu_at_commit, why, sizeof(why)) == -1)
 		log_warnx("%s", why);
 	ifconf_set_lengths(ifc, c);
 	if (loses_routes(&ifc->conf->addresses, c))

@@ -121,9 +121,7 @@ lifecycle_watch(struct iface *ifc)
 	ifc->link = link_watch(ifc->daemon->links, ifc->ifindex, ifc->tun.fd);
 	if (ifc->link == NULL)
 		return -1;
-	ifc->away = ifc->link->nsid != LINK_NSID_HOME;
-	if (!ifc->away)
-		ifc->ifindex = ifc->link->ifindex;
+	iface_set_place(ifc, ifc->link);
 	return 0;
 }
 
@@ -151,8 +149,11 @@ lifecycle_start(struct iface *ifc)
 void
 lifecycle_stop(struct iface *ifc)
 {
-	if (ifc->link != NULL)
+	if (ifc->link != NULL) {
+		/* what was not told yet will not be */
+		iface_set_place(ifc, ifc->link);
 		link_unwatch(ifc->daemon->links, ifc->link);
+	}
 	ifc->link = NULL;
 	workers_stop(ifc);
 }

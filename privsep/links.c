@@ -100,10 +100,9 @@ static json_t *(*const fields[LINK_CHANGE_COUNT])(
 static void
 on_netns(struct iface *ifc, const struct link_state *now)
 {
-	ifc->away = now->nsid != LINK_NSID_HOME;
-	if (ifc->away)
+	iface_set_place(ifc, now);
+	if (ifc->ifindex == 0)
 		return;
-	ifc->ifindex = now->ifindex;
 	ifconf_return(ifc);
 	if (now->up)
 		ifconf_restore(ifc);
@@ -133,7 +132,7 @@ links_on_change(const struct link_state *link, enum link_change change,
 	if (change == LINK_UP)
 		ifconf_restore(ifc);
 	if (change == LINK_DELETED)
-		ifc->gone = true;
+		iface_set_gone(ifc);
 }
 
 /* Once for each reason: it is tried again every second. */

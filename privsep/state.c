@@ -237,7 +237,8 @@ state_link(json_t *o, const struct iface *ifc)
 	bool known = l != NULL && l->known;
 
 	json_object_set_new(o, "ifindex",
-	    state_known(ifc->ifindex != 0, known ? l->ifindex : ifc->ifindex));
+	    state_known(
+		known || ifc->ifindex != 0, known ? l->ifindex : ifc->ifindex));
 	json_object_set_new(o, "up", known ? json_boolean(l->up) : json_null());
 	json_object_set_new(
 	    o, "running", known ? json_boolean(l->running) : json_null());
@@ -248,8 +249,7 @@ state_link(json_t *o, const struct iface *ifc)
 		  : json_array());
 	json_object_set_new(o, "netns",
 	    state_known(known && l->nsid >= 0, known ? l->nsid : 0));
-	json_object_set_new(
-	    o, "deleted", json_boolean(ifc->gone || (known && l->deleted)));
+	json_object_set_new(o, "deleted", json_boolean(iface_is_deleted(ifc)));
 }
 
 /* As asked for; empty: any. */

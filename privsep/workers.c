@@ -174,7 +174,8 @@ worker_on_tun_gone(struct queue *q, struct imsg *m)
 	if (msg_read_empty(m) == -1 || tun_name(q->tun_fd, name) == 0)
 		return -1;
 	/* no use in a new worker before there is a new device */
-	q->iface->gone = true;
+	iface_set_gone(q->iface);
+	state_changed(q->iface->daemon);
 	proc_stop(q->proc);
 	return 0;
 }
