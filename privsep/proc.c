@@ -378,7 +378,7 @@ static void
 proc_ended(struct proc_private *pp)
 {
 	struct proc *p = pp->proc;
-	bool stopped = p->state == PROC_STOPPED;
+	bool stopped;
 	char why[160];
 
 	/* its last line says why, and may not have been read */
@@ -389,9 +389,10 @@ proc_ended(struct proc_private *pp)
 	channel_free(pp->channel);
 	pp->channel = NULL;
 	event_del(pp->timer);
+	pp->hooks->exited(p, why, pp->arg);
+	stopped = p->state == PROC_STOPPED;
 	if (!stopped && !pp->again)
 		log_warnx("%s (pid %d) %s", process_name(p->kind), p->pid, why);
-	pp->hooks->exited(p, why, pp->arg);
 	p->pid = 0;
 	if (stopped)
 		return;

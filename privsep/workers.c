@@ -165,13 +165,19 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 	return 0;
 }
 
+static bool
+device_is_gone(const struct queue *q)
+{
+	char name[IFNAMSIZ];
+
+	return tun_name(q->tun_fd, name) == -1;
+}
+
 /* Believed when the descriptor says the same: else all would stop for ever. */
 static int
 worker_on_tun_gone(struct queue *q, struct imsg *m)
 {
-	char name[IFNAMSIZ];
-
-	if (msg_read_empty(m) == -1 || tun_name(q->tun_fd, name) == 0)
+	if (msg_read_empty(m) == -1 || !device_is_gone(q))
 		return -1;
 	/* no use in a new worker before there is a new device */
 	iface_set_gone(q->iface);
@@ -206,7 +212,13 @@ workers_on_exited(struct proc *p, const char *why, void *arg)
 {
 	struct queue *q = arg;
 
-	daemon_child_ended(q->iface->daemon, p, why);
+	/* it ended because of that, and its word for it may be unread */
+	if (device_is_gone(q)) {
+		iface_set_gone(q->iface);
+		proc_stop(p);
+	} else {
+		daemon_child_ended(q->iface->daemon, p, why);
+	}
 	events_publish(q->iface->daemon, "worker.exited", iface_name(q->iface),
 	    json_pack("{s:i, s:i, s:s}", "queue", (int)q->number, "pid",
 		(int)p->pid, "reason", why));
@@ -256,7 +268,8 @@ renew(struct iface *ifc, bool restart)
 
 	ifc->generation++;
 	for (i = 0; i < ifc->queue_count; i++) {
-		if (ifc->queue[i].proc == NULL)
+		/* one that ended with its device has no use for anything */
+		if (ifc->queue[i].proc == NULL || ifc->gone)
 			continue;
 		/* its memory is fixed: more than it has room for needs anew */
 		if (restart || prefixes > ifc->queue[i].prefix_room)
