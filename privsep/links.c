@@ -1,4 +1,5 @@
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -108,12 +109,24 @@ on_netns(struct iface *ifc, const struct link_state *now)
 		ifconf_restore(ifc);
 }
 
+/* With the values that the event has. */
+static void
+log_change(const char *change, const char *name, const json_t *values)
+{
+	char *text = json_dumps(values, JSON_COMPACT);
+
+	log_info("%s: %s%s%s", name, change, text == NULL ? "" : " ",
+	    text == NULL ? "" : text);
+	free(text);
+}
+
 void
 links_on_change(const struct link_state *link, enum link_change change,
     const struct link_state *now, const struct link_state *before, void *arg)
 {
 	struct daemon *d = arg;
 	struct iface *ifc;
+	json_t *values;
 
 	TAILQ_FOREACH (ifc, &d->ifaces, entry)
 		if (ifc->link == link)
@@ -124,9 +137,9 @@ links_on_change(const struct link_state *link, enum link_change change,
 		state_changed(d);
 		return;
 	}
-	log_info("%s: %s", now->name, link_change_name(change));
-	events_publish(d, link_change_name(change), now->name,
-	    fields[change](now, before));
+	values = fields[change](now, before);
+	log_change(link_change_name(change), now->name, values);
+	events_publish(d, link_change_name(change), now->name, values);
 	if (change == LINK_NETNS)
 		on_netns(ifc, now);
 	if (change == LINK_UP)

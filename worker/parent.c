@@ -60,8 +60,10 @@ worker_on_counters(struct context *c, struct imsg *m)
 	close(fd);
 	if (c->w->counters == NULL)
 		return -1;
-	return peers_init(&c->w->peers, c->config->slots,
-	    c->config->max_prefixes, c->w->counters);
+	if (peers_init(&c->w->peers, c->config->slots, c->config->max_prefixes,
+		c->w->counters) == -1)
+		fatalx("no memory for the table of peers");
+	return 0;
 }
 
 static int
