@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "privsep/conf.h"
 #include "privsep/daemon.h"
