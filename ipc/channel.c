@@ -1,4 +1,6 @@
 #include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <errno.h>
 #include <event2/event.h>
@@ -12,10 +14,7 @@
 
 /* A child that leaves this much unread is not doing its work. */
 #define CHANNEL_QUEUE_MAX ((size_t)16 << 20)
-/*
- * Messages taken, and sent of those that wait, in one turn of the loop: nobody
- * starves, and one who answers each finds its answers read.
- */
+/* Messages taken in one turn of the loop, so that nobody starves. */
 #define CHANNEL_TURN 32
 /* More than a socket holds. */
 #define CHANNEL_DRAIN 4096
@@ -142,17 +141,31 @@ channel_readable(int fd, short what, void *arg)
 	ch->on_close(ch->dead, ch->arg);
 }
 
+static bool
+has_answered(int fd)
+{
+	char byte;
+	struct iovec iov = {&byte, sizeof(byte)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	return recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+/*
+ * All that waits, unless the other side answers meanwhile: then its answers are
+ * read between, for they would fill its side of the socket.
+ */
 static void
 channel_writable(int fd, short what, void *arg)
 {
 	struct channel *ch = arg;
 	struct waiting *w;
-	int i;
+	unsigned int sent = 0;
 
 	(void)what;
-	for (i = 0; i < CHANNEL_TURN; i++) {
-		if ((w = STAILQ_FIRST(&ch->queue)) == NULL)
-			break;
+	while ((w = STAILQ_FIRST(&ch->queue)) != NULL) {
+		if (sent++ >= CHANNEL_TURN && has_answered(fd))
+			return;
 		if (imsg_send(fd, w->type, w->id, w->data, w->len, w->fd) ==
 		    -1) {
 			if (errno != EAGAIN && errno != ENOBUFS)
@@ -165,8 +178,7 @@ channel_writable(int fd, short what, void *arg)
 			close(w->fd);
 		free(w);
 	}
-	if (STAILQ_EMPTY(&ch->queue))
-		event_del(ch->writable);
+	event_del(ch->writable);
 }
 
 struct channel *
