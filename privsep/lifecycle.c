@@ -122,6 +122,9 @@ lifecycle_watch(struct iface *ifc)
 	if (ifc->link == NULL)
 		return -1;
 	iface_set_place(ifc, ifc->link);
+	/* it may have been down and up again before */
+	if (ifc->link->up)
+		ifconf_restore(ifc);
 	return 0;
 }
 
@@ -143,9 +146,6 @@ lifecycle_start(struct iface *ifc)
 	if (ifc->conf->monitored && lifecycle_watch(ifc) == -1)
 		log_warn("%s cannot be watched: tried again every second",
 		    iface_name(ifc));
-	/* it may have been down and up again before it was */
-	if (ifc->link != NULL && ifc->link->up)
-		ifconf_restore(ifc);
 	return workers_start(ifc);
 }
 

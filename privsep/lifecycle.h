@@ -18,7 +18,10 @@ struct iface *lifecycle_open(
     struct daemon *, struct conf_interface *, char *why, size_t whylen);
 /* The event loop runs: watch the link, start the workers. */
 int lifecycle_start(struct iface *);
-/* Where that could not watch it: once more; -1 with errno. */
+/*
+ * Where that could not watch it: once more.  What the link missed meanwhile is
+ * set again.  -1 with errno.
+ */
 int lifecycle_watch(struct iface *);
 /* Ends the workers (stop), then removes what was made and frees (close). */
 void lifecycle_stop(struct iface *);

@@ -203,8 +203,6 @@ watch_again(struct iface *ifc)
 	if (lifecycle_watch(ifc) == -1)
 		return;
 	log_info("%s is watched now", iface_name(ifc));
-	if (ifc->link->up)
-		ifconf_restore(ifc);
 	state_changed(ifc->daemon);
 }
 

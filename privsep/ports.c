@@ -53,6 +53,17 @@ check(const struct iface *ifc, struct endpoint local, const char *device,
 	return 0;
 }
 
+static int
+check_both(
+    const struct iface *ifc, const char *device, char *why, size_t whylen)
+{
+	const struct conf_interface *c = ifc->conf;
+
+	if (check(ifc, c->listen4, device, why, whylen) == -1)
+		return -1;
+	return check(ifc, c->listen6, device, why, whylen);
+}
+
 int
 ports_check(struct iface *ifc, char *why, size_t whylen)
 {
@@ -62,15 +73,13 @@ ports_check(struct iface *ifc, char *why, size_t whylen)
 
 	if (is_ours(ifc))
 		return 0;
-	if (check(ifc, c->listen4, device, why, whylen) == -1 ||
-	    check(ifc, c->listen6, device, why, whylen) == -1)
+	if (check_both(ifc, device, why, whylen) == -1)
 		return -1;
 	TAILQ_FOREACH (p, &c->peers, entry) {
 		if (strcmp(p->bind_device, device) == 0)
 			continue;
 		device = p->bind_device;
-		if (check(ifc, c->listen4, device, why, whylen) == -1 ||
-		    check(ifc, c->listen6, device, why, whylen) == -1)
+		if (check_both(ifc, device, why, whylen) == -1)
 			return -1;
 	}
 	return 0;

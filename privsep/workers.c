@@ -173,16 +173,22 @@ device_is_gone(const struct queue *q)
 	return tun_name(q->tun_fd, name) == -1;
 }
 
+/* No use in a new worker before there is a new device. */
+static void
+end_with_device(struct queue *q)
+{
+	iface_set_gone(q->iface);
+	state_changed(q->iface->daemon);
+	proc_stop(q->proc);
+}
+
 /* Believed when the descriptor says the same: else all would stop for ever. */
 static int
 worker_on_tun_gone(struct queue *q, struct imsg *m)
 {
 	if (msg_read_empty(m) == -1 || !device_is_gone(q))
 		return -1;
-	/* no use in a new worker before there is a new device */
-	iface_set_gone(q->iface);
-	state_changed(q->iface->daemon);
-	proc_stop(q->proc);
+	end_with_device(q);
 	return 0;
 }
 
@@ -213,12 +219,10 @@ workers_on_exited(struct proc *p, const char *why, void *arg)
 	struct queue *q = arg;
 
 	/* it ended because of that, and its word for it may be unread */
-	if (device_is_gone(q)) {
-		iface_set_gone(q->iface);
-		proc_stop(p);
-	} else {
+	if (device_is_gone(q))
+		end_with_device(q);
+	else
 		daemon_child_ended(q->iface->daemon, p, why);
-	}
 	events_publish(q->iface->daemon, "worker.exited", iface_name(q->iface),
 	    json_pack("{s:i, s:i, s:s}", "queue", (int)q->number, "pid",
 		(int)p->pid, "reason", why));

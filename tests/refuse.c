@@ -10,69 +10,55 @@
 #include <string.h>
 #include <unistd.h>
 
-static int
-add_pivot(scmp_filter_ctx filter)
-{
-	return seccomp_rule_add(
-	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pivot_root), 0);
-}
-
-static int
-add_gather(scmp_filter_ctx filter)
-{
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL),
-	    SCMP_SYS(writev), 1, SCMP_A2(SCMP_CMP_GT, 8, 0));
-}
-
-static int
-add_chown(scmp_filter_ctx filter)
-{
-	/* not every machine has the first */
-	(void)!seccomp_rule_add(
-	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(chown), 0);
-	return seccomp_rule_add(
-	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fchownat), 0);
-}
-
-static int
-add_capset(scmp_filter_ctx filter)
-{
-	return seccomp_rule_add(
-	    filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(capset), 0);
-}
-
-static int
-add_subreaper(scmp_filter_ctx filter)
-{
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl),
-	    1, SCMP_A0(SCMP_CMP_EQ, PR_SET_CHILD_SUBREAPER, 0));
-}
+#define PIECES SCMP_A2(SCMP_CMP_GT, 8, 0)
+#define SUBREAPER SCMP_A0(SCMP_CMP_EQ, PR_SET_CHILD_SUBREAPER, 0)
 
 static const struct {
 	const char *name;
-	int (*add)(scmp_filter_ctx);
+	int error;
+	int call;
+	unsigned int conditions;
+	struct scmp_arg_cmp when;
 } things[] = {
     /* they may make user namespaces, but do nothing in them */
-    {"pivot", add_pivot},
+    {"pivot", EPERM, SCMP_SYS(pivot_root), 0, {0}},
     /* more than eight pieces in a writev: neither merged frames nor runs */
-    {"gather", add_gather},
-    {"chown", add_chown},
-    {"capset", add_capset},
-    {"subreaper", add_subreaper},
+    {"gather", EINVAL, SCMP_SYS(writev), 1, PIECES},
+    {"chown", EPERM, SCMP_SYS(chown), 0, {0}},
+    {"chown", EPERM, SCMP_SYS(fchownat), 0, {0}},
+    {"capset", EPERM, SCMP_SYS(capset), 0, {0}},
+    {"subreaper", EPERM, SCMP_SYS(prctl), 1, SUBREAPER},
 };
+
+/* How many rules that name has: 0, or -1, if they cannot all be added. */
+static int
+add_rules(scmp_filter_ctx filter, const char *name)
+{
+	size_t i;
+	int r, added = 0;
+
+	for (i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
+		if (strcmp(name, things[i].name) != 0)
+			continue;
+		r = seccomp_rule_add_array(filter,
+		    SCMP_ACT_ERRNO((uint32_t)things[i].error), things[i].call,
+		    things[i].conditions, &things[i].when);
+		/* a call that this machine does not have */
+		if (r != 0 && r != -EDOM)
+			return -1;
+		added++;
+	}
+	return added;
+}
 
 int
 main(int argc, char *argv[])
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	size_t i, n = sizeof(things) / sizeof(things[0]);
 
-	for (i = 0; argc > 2 && i < n; i++)
-		if (strcmp(argv[1], things[i].name) == 0)
-			break;
-	if (argc <= 2 || i == n || filter == NULL ||
+	if (argc <= 2 || filter == NULL ||
 	    seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) != 0 ||
-	    things[i].add(filter) != 0 || seccomp_load(filter) != 0) {
+	    add_rules(filter, argv[1]) <= 0 || seccomp_load(filter) != 0) {
 		fprintf(stderr, "usage: refuse thing program ...\n");
 		return 100;
 	}
