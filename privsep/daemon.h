@@ -42,7 +42,10 @@ struct daemon {
 	struct event_base *base;
 	struct netlink *netlink;
 	struct link_monitor *links;
-	unsigned int quiet_ticks; /* seconds since it heard anything */
+	struct event *tick; /* links_schedule */
+	bool tick_soon;	    /* it is for the next second */
+	unsigned int looks; /* ticks that look for what may be lost, yet */
+	time_t looked;	    /* when one did, CLOCK_MONOTONIC */
 	TAILQ_HEAD(ifaces, iface) ifaces;
 	uint32_t next_iface; /* id */
 	struct proc *control;

@@ -274,9 +274,3 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c)
 		workers_send_peers(ifc);
 	ifconf_warn_loops(ifc);
 }
-
-size_t
-lifecycle_aim_again(struct iface *ifc, bool look)
-{
-	return slots_aim(ifc, ifc->conf, look);
-}

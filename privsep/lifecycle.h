@@ -44,10 +44,4 @@ int lifecycle_prepare(
 void lifecycle_commit(struct iface *, struct conf_interface *);
 void lifecycle_abandon(struct iface *, struct conf_interface *);
 
-/*
- * Tries again to aim what had no route, or (look) lost its local address: how
- * many still have none.
- */
-size_t lifecycle_aim_again(struct iface *, bool look);
-
 #endif

@@ -1,7 +1,10 @@
+#include <event2/event.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -9,10 +12,13 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/links.h"
+#include "privsep/slots.h"
 #include "privsep/state.h"
 
 #define GONE_TICKS 3
-#define LOOK_TICKS 60
+#define GONE_FOR_GOOD UINT_MAX
+#define LOOK_SECONDS 60
+#define LOOKS 2 /* after the kernel spoke */
 
 /* What an event tells: the new values. */
 static json_t *
@@ -158,6 +164,12 @@ tell_why_gone(struct iface *ifc, const char *why)
 	log_warnx("%s; tried again every second", why);
 }
 
+static bool
+is_lost_for_good(const struct iface *ifc)
+{
+	return ifc->gone_ticks == GONE_FOR_GOOD;
+}
+
 /*
  * The old one's descriptors go when the new one is there; an inherited
  * descriptor cannot be had again.
@@ -169,17 +181,16 @@ make_again(struct daemon *d, struct iface *ifc)
 	char why[256];
 
 	/* the worker may know before rtnetlink: let the event be told first */
-	if (ifc->gone_ticks++ < GONE_TICKS && ifc->link != NULL &&
-	    !ifc->link->deleted)
+	if (is_lost_for_good(ifc) ||
+	    (ifc->gone_ticks++ < GONE_TICKS && ifc->link != NULL &&
+		!ifc->link->deleted))
 		return;
 	lifecycle_stop(ifc);
 	if (ifc->conf->device == CONF_DEVICE_FD) {
-		if (ifc->gone_ticks <= GONE_TICKS + 1)
-			log_warnx("%s is deleted, and an inherited "
-				  "descriptor cannot be had again: restart "
-				  "tund with a new one",
-			    iface_name(ifc));
-		ifc->gone_ticks = GONE_TICKS + 1;
+		log_warnx("%s is deleted, and an inherited descriptor cannot "
+			  "be had again: restart tund with a new one",
+		    iface_name(ifc));
+		ifc->gone_ticks = GONE_FOR_GOOD;
 		return;
 	}
 	anew = lifecycle_open(d, ifc->conf, why, sizeof(why));
@@ -194,6 +205,12 @@ make_again(struct daemon *d, struct iface *ifc)
 	if (lifecycle_start(anew) == -1)
 		fatalx("no memory for a worker");
 	events_publish(d, "link.created", iface_name(anew), NULL);
+}
+
+static bool
+is_unwatched(const struct iface *ifc)
+{
+	return ifc->conf->monitored && ifc->link == NULL;
 }
 
 /* It may have been down meanwhile, and have lost what the kernel takes then. */
@@ -214,23 +231,69 @@ watch_again(struct iface *ifc)
 static bool
 may_be_lost(struct daemon *d)
 {
-	d->quiet_ticks = link_monitor_heard(d->links) ? 0 : d->quiet_ticks + 1;
-	return d->quiet_ticks <= 1 || d->quiet_ticks % LOOK_TICKS == 0;
+	time_t now = clock_seconds();
+
+	if (d->looks > 0)
+		d->looks--;
+	else if (d->tick_soon && now - d->looked < LOOK_SECONDS)
+		return false;
+	d->looked = now;
+	return true;
 }
 
-void
-links_tick(struct daemon *d)
+static void
+on_tick(int fd, short what, void *arg)
 {
+	struct daemon *d = arg;
 	struct iface *ifc, *next;
 	bool look = may_be_lost(d);
 
+	(void)fd;
+	(void)what;
 	TAILQ_FOREACH_SAFE (ifc, &d->ifaces, entry, next) {
 		if (ifc->gone) {
 			make_again(d, ifc);
 			continue;
 		}
-		if (ifc->conf->monitored && ifc->link == NULL)
+		if (is_unwatched(ifc))
 			watch_again(ifc);
-		lifecycle_aim_again(ifc, look);
+		slots_aim(ifc, look);
 	}
+}
+
+/* Is there anything to try again? */
+static bool
+is_restless(const struct daemon *d)
+{
+	const struct iface *ifc;
+
+	if (d->looks > 0)
+		return true;
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		if (ifc->gone ? !is_lost_for_good(ifc)
+			      : is_unwatched(ifc) || slots_unaimed(ifc))
+			return true;
+	return false;
+}
+
+int
+links_open(struct daemon *d)
+{
+	d->tick = evtimer_new(d->base, on_tick, d);
+	return d->tick == NULL ? -1 : 0;
+}
+
+void
+links_schedule(struct daemon *d)
+{
+	static const struct timeval second = {1, 0}, minute = {LOOK_SECONDS, 0};
+	bool soon;
+
+	if (link_monitor_heard(d->links))
+		d->looks = LOOKS;
+	soon = is_restless(d);
+	if (evtimer_pending(d->tick, NULL) && (d->tick_soon || !soon))
+		return;
+	evtimer_add(d->tick, soon ? &second : &minute);
+	d->tick_soon = soon;
 }

@@ -9,9 +9,15 @@ struct daemon;
 link_on_change links_on_change;
 
 /*
- * Once a second: aims peers that had no route, or whose local address may be
- * gone, and makes again what was deleted under us.
+ * Makes the timer, not yet running, that aims peers that had no route, or whose
+ * local address may be gone, and makes again what was deleted under us.  -1: no
+ * memory.
  */
-void links_tick(struct daemon *);
+int links_open(struct daemon *);
+/*
+ * To be asked whenever something may have changed: the timer is set for the
+ * next second if anything is to be tried again, else for a minute.
+ */
+void links_schedule(struct daemon *);
 
 #endif

@@ -107,18 +107,10 @@ on_child(int signo, short what, void *arg)
 	state_changed(d);
 }
 
-static void
-on_second(int fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	links_tick(arg);
-}
-
 static bool
-watch(struct event *ev, const struct timeval *every)
+watch(struct event *ev)
 {
-	return ev != NULL && event_add(ev, every) == 0;
+	return ev != NULL && event_add(ev, NULL) == 0;
 }
 
 /* One that comes during the start waits until it can be handled in order. */
@@ -137,15 +129,14 @@ hold_signals(int how)
 static int
 watch_events(struct daemon *d)
 {
-	static const struct timeval second = {1, 0};
 	struct event_base *base = event_base_new();
 
 	if ((d->base = base) == NULL ||
-	    !watch(evsignal_new(base, SIGHUP, on_hangup, d), NULL) ||
-	    !watch(evsignal_new(base, SIGTERM, on_terminate, d), NULL) ||
-	    !watch(evsignal_new(base, SIGINT, on_terminate, d), NULL) ||
-	    !watch(evsignal_new(base, SIGCHLD, on_child, d), NULL) ||
-	    !watch(event_new(base, -1, EV_PERSIST, on_second, d), &second))
+	    !watch(evsignal_new(base, SIGHUP, on_hangup, d)) ||
+	    !watch(evsignal_new(base, SIGTERM, on_terminate, d)) ||
+	    !watch(evsignal_new(base, SIGINT, on_terminate, d)) ||
+	    !watch(evsignal_new(base, SIGCHLD, on_child, d)) ||
+	    links_open(d) == -1)
 		return -1;
 	hold_signals(SIG_UNBLOCK);
 	return 0;
@@ -231,6 +222,7 @@ run(struct daemon *d)
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty)
 			publish_state(d);
+		links_schedule(d);
 		if (event_base_loop(d->base, EVLOOP_ONCE) == -1) {
 			log_warnx("the event loop failed");
 			d->failed = d->stopping = true;

@@ -331,12 +331,13 @@ slot_lost(const struct conf_interface *c, const struct slot *s)
 				       : NULL;
 }
 
-size_t
-slots_aim(struct iface *ifc, const struct conf_interface *c, bool look)
+void
+slots_aim(struct iface *ifc, bool look)
 {
-	size_t i, left = 0;
+	const struct conf_interface *c = ifc->conf;
 	const char *lost;
 	struct slot *s;
+	size_t i;
 
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
@@ -349,15 +350,23 @@ slots_aim(struct iface *ifc, const struct conf_interface *c, bool look)
 		}
 		if (s->state != SLOT_USED || s->aimed)
 			continue;
-		if (slot_aim(ifc, c, s, NULL) == -1) {
-			left++;
+		if (slot_aim(ifc, c, s, NULL) == -1)
 			continue;
-		}
 		log_info("%s: peer \"%s\" can be reached now", iface_name(ifc),
 		    s->peer->name);
 		state_changed(ifc->daemon);
 	}
-	return left;
+}
+
+bool
+slots_unaimed(const struct iface *ifc)
+{
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		if (ifc->slots[i].state == SLOT_USED && !ifc->slots[i].aimed)
+			return true;
+	return false;
 }
 
 void

@@ -29,9 +29,10 @@ void slots_abandon(struct iface *, const struct conf_interface *);
 /*
  * Aims what could not be aimed before; look: also where the local address or
  * the bind-device is gone, to see which is six system calls for each peer.
- * How many still cannot be aimed.
  */
-size_t slots_aim(struct iface *, const struct conf_interface *, bool look);
+void slots_aim(struct iface *, bool look);
+/* Is there one that slots_aim would try? */
+bool slots_unaimed(const struct iface *);
 /*
  * The worker of a queue has this table of peers.  When all have the newest,
  * retired slots may serve again.

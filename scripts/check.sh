@@ -25,9 +25,12 @@ say() # result, name, what more there is to say
 	printf '%-4s  %-36s %s\n' "$1" "$2" "$3"
 }
 
+# What failed and why; what a test or a step printed at its end, else.
 quote() # log
 {
-	grep -vE '^(ok |PASS:)' "$1" | tail -n 25 | sed 's/^/      | /'
+	if ! grep -A 12 '^not ok ' "$1"; then
+		grep -vE '^(ok |PASS:)' "$1" | tail -n 25
+	fi | sed 's/^/      | /'
 }
 
 # seconds log command ...: sets $took.  timeout makes a process group, so

@@ -124,6 +124,14 @@ nets_run_in(pid_t pid, const char *fmt, ...)
 	run(command);
 }
 
+void
+nets_await(const char *addr)
+{
+	nets_run("for i in $(seq 250); do ip -%d route show table local | "
+		 "grep -q '^local %s ' && exit 0; sleep 0.02; done; exit 1",
+	    strchr(addr, ':') == NULL ? 4 : 6, addr);
+}
+
 int
 nets_tun(const char *name, unsigned int flags)
 {

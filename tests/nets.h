@@ -20,6 +20,12 @@ void nets_run(const char *, ...) __attribute__((format(printf, 1, 2)));
 /* The same in the namespace of a process. */
 void nets_run_in(pid_t, const char *, ...)
     __attribute__((format(printf, 2, 3)));
+/*
+ * Until this address of ours can be used.  A work queue of the kernel makes the
+ * route to an IPv6 one, and only then is the address told by rtnetlink, and
+ * what is sent to it no longer lost.
+ */
+void nets_await(const char *addr);
 
 /* A tun device, with IFF_TUN|IFF_NO_PI and more flags; its descriptor. */
 int nets_tun(const char *name, unsigned int flags);

@@ -105,7 +105,7 @@ watch(struct world *w)
 	assert_non_null(w->link);
 }
 
-/* The kernel has told everything before a command returns. */
+/* The kernel has told everything before a command, or nets_await, returns. */
 static void
 turn(struct world *w)
 {
@@ -157,6 +157,7 @@ watching_reads_the_state(void **state)
 
 	nets_run("ip link set t0 mtu 1400 up; ip addr add 10.1.1.1/24 dev t0;"
 		 "ip addr add fd00::1/64 dev t0 nodad");
+	nets_await("fd00::1");
 	watch(w);
 	assert_true(w->link->known);
 	assert_true(w->link->up);
@@ -219,8 +220,9 @@ changes_are_told_in_order(void **state)
 	watch(w);
 	nets_run("ip link set t0 up; ip link set t0 mtu 1400;"
 		 "ip addr add 10.1.1.1/24 dev t0;"
-		 "ip addr add fd00::1/64 dev t0 nodad;"
-		 "ip addr del 10.1.1.1/24 dev t0; ip link set t0 down;"
+		 "ip addr add fd00::1/64 dev t0 nodad");
+	nets_await("fd00::1");
+	nets_run("ip addr del 10.1.1.1/24 dev t0; ip link set t0 down;"
 		 "ip link set t0 name t1; ip link set t1 up; ip link del t1");
 	turn(w);
 	assert_true(w->count > 8);
@@ -344,6 +346,7 @@ what_is_not_watched_is_heard_of(void **state)
 	nets_run("ip link add d0 type veth peer name d1; ip addr add "
 		 "10.1.1.1/24 dev d0;"
 		 "ip addr add fd00::1/64 dev d0 nodad");
+	nets_await("fd00::1");
 	expect_heard(w, true);
 	nets_run("ip addr del 10.1.1.1/24 dev d0");
 	expect_heard(w, true);

@@ -34,18 +34,6 @@ static const struct family {
 };
 static const struct family *f;
 
-/*
- * A work queue of the kernel makes the route to an IPv6 address of ours; what
- * is sent to it before that is lost.
- */
-static void
-await(const char *addr)
-{
-	nets_run("for i in $(seq 250); do ip -6 route show table local | "
-		 "grep -q '^local %s ' && exit 0; sleep 0.02; done; exit 1",
-	    addr);
-}
-
 static int
 setup(void **state)
 {
@@ -53,9 +41,9 @@ setup(void **state)
 	nets_enter();
 	for (int i = 1; i <= 3; i++)
 		nets_run("ip address add fd07::%d/128 dev lo nodad", i);
-	await("fd07::1");
-	await("fd07::2");
-	await("fd07::3");
+	nets_await("fd07::1");
+	nets_await("fd07::2");
+	nets_await("fd07::3");
 	return 0;
 }
 
@@ -356,6 +344,7 @@ without_a_route_it_can_be_aimed_later(void **state)
 		expect_silence(fd);
 	}
 	nets_run("ip address add %s dev lo", f->away);
+	nets_await(f->away);
 	assert_int_equal(udp_aim(fd, &at), 0);
 	away = host(f->away, 7000);
 	send_to(away, f->here, PORT, "from away");
@@ -372,13 +361,14 @@ without_a_route_it_can_be_aimed_later(void **state)
 
 /* Another link, with an address on it. */
 static void
-add_link(const char *addr)
+add_link(const char *addr, int prefix_len)
 {
 	nets_run("ip link add d0 type veth peer name d1");
 	nets_run("ip link set d0 up");
 	nets_run("ip link set d1 up");
-	nets_run("ip address add %s dev d0%s", addr,
+	nets_run("ip address add %s/%d dev d0%s", addr, prefix_len,
 	    strchr(addr, ':') == NULL ? "" : " nodad");
+	nets_await(addr);
 }
 
 /* Bound to any address, it speaks from the one that faces the peer. */
@@ -396,7 +386,10 @@ its_own_address_follows_its_peer(void **state)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&before, &len), 0);
 	assert_int_equal(write(fd, "to a", 4), 4);
 	expect_heard(a, "to a");
-	add_link(f->number == 4 ? "10.7.0.1/24" : "fd77::1/64");
+	if (f->number == 4)
+		add_link("10.7.0.1", 24);
+	else
+		add_link("fd77::1", 64);
 	at.remote = endpoint(f->number == 4 ? "10.7.0.9" : "fd77::9", 7000);
 	assert_int_equal(udp_aim(fd, &at), 0);
 	len = sizeof(after);
@@ -566,8 +559,7 @@ a_link_local_peer_has_its_scope(void **state)
 	int fd = open_it(), a = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
 	(void)state;
-	add_link("fe80::7/64");
-	await("fe80::7");
+	add_link("fe80::7", 64);
 	at.remote.scope = nets_index("d0");
 	len = endpoint_to_sockaddr(&at.remote, &ss);
 	assert_int_equal(bind(a, (struct sockaddr *)&ss, len), 0);
