@@ -140,3 +140,27 @@ endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *ss)
 	memcpy(ss, &sin6, sizeof(sin6));
 	return sizeof(sin6);
 }
+
+int
+endpoint_from_sockaddr(const struct sockaddr_storage *ss, struct endpoint *out)
+{
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+
+	if (ss->ss_family != AF_INET && ss->ss_family != AF_INET6)
+		return -1;
+	memset(out, 0, sizeof(*out));
+	if (ss->ss_family == AF_INET) {
+		memcpy(&sin, ss, sizeof(sin));
+		out->addr.family = 4;
+		out->port = ntohs(sin.sin_port);
+		memcpy(out->addr.bytes, &sin.sin_addr, sizeof(sin.sin_addr));
+		return 0;
+	}
+	memcpy(&sin6, ss, sizeof(sin6));
+	out->addr.family = 6;
+	out->port = ntohs(sin6.sin6_port);
+	out->scope = sin6.sin6_scope_id;
+	memcpy(out->addr.bytes, &sin6.sin6_addr, sizeof(sin6.sin6_addr));
+	return 0;
+}

@@ -54,5 +54,7 @@ bool endpoint_equal(const struct endpoint *, const struct endpoint *);
 /* Fills ss for socket calls; returns its length. */
 socklen_t endpoint_to_sockaddr(
     const struct endpoint *, struct sockaddr_storage *);
+/* What getsockname told; -1: neither IPv4 nor IPv6, and *out is unset. */
+int endpoint_from_sockaddr(const struct sockaddr_storage *, struct endpoint *);
 
 #endif

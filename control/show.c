@@ -203,7 +203,7 @@ static void
 add_peers(json_t *list, json_t *interface)
 {
 	static const char *const keys[] = {"name", "slot", "endpoint", "aimed",
-	    "allow", "mark", "bind_device", "socket", NULL};
+	    "local", "allow", "mark", "bind_device", "socket", NULL};
 	json_t *one, *peer;
 	size_t i;
 

@@ -194,6 +194,15 @@ format_buffers(const json_t *socket, char *buf)
 	return buf;
 }
 
+/* What a peer is reached from, and is it reached at all? */
+static const char *
+format_local(const json_t *peer, char *buf)
+{
+	return json_is_true(json_at(peer, "aimed"))
+		   ? text_value(json_at(peer, "local"), buf)
+		   : "not aimed";
+}
+
 /* Where they are, what passed, what was lost: each fits a screen. */
 void
 show_peers(const struct ctl *ctl, const json_t *result)
@@ -202,8 +211,7 @@ show_peers(const struct ctl *ctl, const json_t *result)
 	    {"INTERFACE", "interface", false, NULL},
 	    {"PEER", "name", false, NULL},
 	    {"ENDPOINT", "endpoint", false, NULL},
-	    {"AIMED", "aimed", false, NULL},
-	    {"MARK", "mark", true, NULL},
+	    {"LOCAL", "", false, format_local},
 	    {"BIND", "bind_device", false, NULL},
 	    {"ALLOW", "allow", false, NULL},
 	    {0},
@@ -224,6 +232,7 @@ show_peers(const struct ctl *ctl, const json_t *result)
 	    {"RX DROPPED", "traffic.rx_dropped_packets", true, NULL},
 	    {"OVERFLOW", "traffic.rx_overflow_messages", true, NULL},
 	    {"SLOT", "slot", true, NULL},
+	    {"MARK", "mark", true, NULL},
 	    {"RCVBUF/SNDBUF", "socket", true, format_buffers},
 	    {"UDP-GRO", "socket.udp_gro", false, NULL},
 	    {0},

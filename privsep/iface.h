@@ -36,6 +36,7 @@ struct slot {
 	unsigned int family;
 	int fd[LIMIT_QUEUES];
 	bool aimed; /* else its endpoint has no route yet: tried again */
+	struct endpoint local; /* aimed: from where, in the first queue */
 	const struct conf_peer *peer; /* SLOT_USED: whose it is */
 	struct udp_buffers got;
 	uint32_t refused; /* generation in which a worker told of a refusal */

@@ -144,7 +144,7 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 		aim.local.port++;
 		aim.remote.port++;
 	}
-	s->aimed = true;
+	s->aimed = udp_local(s->fd[0], &s->local) == 0;
 	return 0;
 }
 

@@ -95,17 +95,16 @@ disconnect(int fd)
 	return connect(fd, &none, sizeof(none));
 }
 
-static bool
-is_bound(int fd)
+int
+udp_local(int fd, struct endpoint *local)
 {
 	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof(ss);
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
-		return false;
-	if (ss.ss_family == AF_INET6)
-		return ((struct sockaddr_in6 *)&ss)->sin6_port != 0;
-	return ((struct sockaddr_in *)&ss)->sin_port != 0;
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1 ||
+	    endpoint_from_sockaddr(&ss, local) == -1)
+		return -1;
+	return local->port == 0 ? -1 : 0;
 }
 
 bool
@@ -134,6 +133,7 @@ int
 udp_aim(int fd, const struct udp_aim *aim)
 {
 	struct sockaddr_storage local, remote;
+	struct endpoint bound;
 	socklen_t local_len = endpoint_to_sockaddr(&aim->local, &local);
 	socklen_t remote_len = endpoint_to_sockaddr(&aim->remote, &remote);
 
@@ -146,7 +146,7 @@ udp_aim(int fd, const struct udp_aim *aim)
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, aim->device,
 		(socklen_t)strlen(aim->device)) == -1)
 		return -1;
-	if (!is_bound(fd) &&
+	if (udp_local(fd, &bound) == -1 &&
 	    bind(fd, (struct sockaddr *)&local, local_len) == -1)
 		return -1;
 	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1)
@@ -165,18 +165,18 @@ udp_retire(int fd)
 bool
 udp_is_local(int fd, const char *device)
 {
-	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
-	socklen_t len = sizeof(ss);
+	struct sockaddr_storage ss;
+	struct endpoint e;
+	socklen_t len;
 	bool local;
 	int s;
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1 ||
-	    (s = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+	if (udp_local(fd, &e) == -1)
 		return true;
-	if (ss.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&ss)->sin6_port = 0;
-	else
-		((struct sockaddr_in *)&ss)->sin_port = 0;
+	e.port = 0;
+	len = endpoint_to_sockaddr(&e, &ss);
+	if ((s = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		return true;
 	local = setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, device,
 		    (socklen_t)strlen(device)) == -1 ||
 		bind(s, (struct sockaddr *)&ss, len) == 0 ||

@@ -35,6 +35,8 @@ int udp_open(
  */
 int udp_aim(int fd, const struct udp_aim *);
 int udp_retire(int fd);
+/* The address and port that an aimed socket sends from; -1: it has none. */
+int udp_local(int fd, struct endpoint *);
 /*
  * Could a socket of that device ("": any) be bound there that shares with
  * nobody?  Else false with errno.

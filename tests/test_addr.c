@@ -107,7 +107,7 @@ endpoints_print_with_port_and_scope(void **state)
 static void
 endpoints_become_socket_addresses(void **state)
 {
-	struct endpoint e = {.port = 6080, .scope = 3};
+	struct endpoint back, e = {.port = 6080, .scope = 3};
 	struct sockaddr_storage ss;
 	struct sockaddr_in sin;
 	struct sockaddr_in6 sin6;
@@ -119,11 +119,19 @@ endpoints_become_socket_addresses(void **state)
 	assert_int_equal(sin.sin_family, AF_INET);
 	assert_int_equal(ntohs(sin.sin_port), 6080);
 	assert_int_equal(ntohl(sin.sin_addr.s_addr), 0xc0000201);
+	assert_int_equal(endpoint_from_sockaddr(&ss, &back), 0);
+	assert_int_equal(back.scope, 0);
+	back.scope = 3;
+	assert_true(endpoint_equal(&e, &back));
 	assert_int_equal(addr_parse("fe80::1", &e.addr), 0);
 	assert_int_equal(endpoint_to_sockaddr(&e, &ss), sizeof(sin6));
 	memcpy(&sin6, &ss, sizeof(sin6));
 	assert_int_equal(sin6.sin6_scope_id, 3);
 	assert_int_equal(sin6.sin6_addr.s6_addr[15], 1);
+	assert_int_equal(endpoint_from_sockaddr(&ss, &back), 0);
+	assert_true(endpoint_equal(&e, &back));
+	ss.ss_family = AF_UNIX;
+	assert_int_equal(endpoint_from_sockaddr(&ss, &back), -1);
 }
 
 int
