@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,24 +12,46 @@
 static const char *log_program = "tund";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
 static log_sink *log_output;
+static bool log_journal; /* standard error is */
 static bool log_syslog;
 static bool log_warnings; /* on standard error, too */
 
 static const struct {
 	const char *name;
 	int priority;
+	const char *mark;
 } log_levels[LOG_LEVEL_COUNT] = {
-    [LOG_LEVEL_ERROR] = {"error", LOG_ERR},
-    [LOG_LEVEL_WARN] = {"warn", LOG_WARNING},
-    [LOG_LEVEL_INFO] = {"info", LOG_INFO},
-    [LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
+    [LOG_LEVEL_ERROR] = {"error", LOG_ERR, "<3>"},
+    [LOG_LEVEL_WARN] = {"warn", LOG_WARNING, "<4>"},
+    [LOG_LEVEL_INFO] = {"info", LOG_INFO, "<6>"},
+    [LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG, "<7>"},
 };
+
+/* JOURNAL_STREAM is a device and inode, and may be about another descriptor. */
+static bool
+is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream != NULL &&
+	       sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
 
 void
 log_init(const char *name, enum log_level level)
 {
 	log_program = name;
 	log_threshold = level;
+	log_journal = is_journal(STDERR_FILENO);
+}
+
+const char *
+log_mark(enum log_level level)
+{
+	return log_journal ? log_levels[level].mark : "";
 }
 
 void
@@ -74,11 +98,17 @@ log_level_parse(const char *name)
 	return -1;
 }
 
+static void
+log_to_stderr(const char *name, enum log_level level, const char *text)
+{
+	dprintf(STDERR_FILENO, "%s%s: %s\n", log_mark(level), name, text);
+}
+
 void
 log_from(const char *name, enum log_level level, const char *text)
 {
 	if (log_warnings && level <= LOG_LEVEL_WARN)
-		dprintf(STDERR_FILENO, "%s: %s\n", name, text);
+		log_to_stderr(name, level, text);
 	if (log_output != NULL)
 		log_output(level, text);
 	else if (log_syslog && name != log_program)
@@ -86,7 +116,7 @@ log_from(const char *name, enum log_level level, const char *text)
 	else if (log_syslog)
 		syslog(log_levels[level].priority, "%s", text);
 	else
-		dprintf(STDERR_FILENO, "%s: %s\n", name, text);
+		log_to_stderr(name, level, text);
 }
 
 /* One line, one write: formatted on the stack, cut when too long. */

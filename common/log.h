@@ -22,8 +22,13 @@ enum log_level {
 /* Where lines go.  text has no newline and is NUL terminated. */
 typedef void log_sink(enum log_level, const char *text);
 
-/* name must outlive the program; lines go to standard error at first. */
+/*
+ * name must outlive the program.  Lines go to standard error at first, behind
+ * log_mark where systemd says that this is its journal (JOURNAL_STREAM).
+ */
 void log_init(const char *name, enum log_level);
+/* By what the journal knows a line's level, sd-daemon(3); else "". */
+const char *log_mark(enum log_level);
 /*
  * Leaves standard error for syslog(3), facility daemon.  warnings_too: but
  * tells warnings and errors there as well, until it is called with false.

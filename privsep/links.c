@@ -284,6 +284,14 @@ links_open(struct daemon *d)
 }
 
 void
+links_close(struct daemon *d)
+{
+	if (d->tick != NULL)
+		event_free(d->tick);
+	d->tick = NULL;
+}
+
+void
 links_schedule(struct daemon *d)
 {
 	static const struct timeval second = {1, 0}, minute = {LOOK_SECONDS, 0};

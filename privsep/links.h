@@ -14,6 +14,7 @@ link_on_change links_on_change;
  * memory.
  */
 int links_open(struct daemon *);
+void links_close(struct daemon *);
 /*
  * To be asked whenever something may have changed: the timer is set for the
  * next second if anything is to be tried again, else for a minute.

@@ -38,7 +38,7 @@ static void
 print_error(const char *message, void *arg)
 {
 	(void)arg;
-	fprintf(stderr, "%s\n", message);
+	fprintf(stderr, "%s%s\n", log_mark(LOG_LEVEL_ERROR), message);
 }
 
 /* Symbolic links stay: what they point to may be another at a reload. */
@@ -244,6 +244,7 @@ end(struct daemon *d)
 		lifecycle_stop(ifc);
 		lifecycle_close(ifc);
 	}
+	links_close(d);
 	link_monitor_close(d->links);
 	netlink_close(d->netlink);
 	conf_free(d->conf);

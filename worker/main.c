@@ -240,7 +240,9 @@ set_policy(const struct msg_worker_config *config)
 		}
 		log_warnx("sched-policy rr is not permitted here, so batch is "
 			  "used; put LimitRTPRIO=1 and RestrictRealtime=no "
-			  "into the unit, or restart tund");
+			  "into the unit, in a container also "
+			  "CapabilityBoundingSet=CAP_SYS_NICE, or restart "
+			  "tund");
 	}
 	if (sched_setscheduler(0, SCHED_BATCH, &normal) == -1)
 		log_warn("SCHED_BATCH");
