@@ -17,6 +17,7 @@ struct iface;
 struct link_monitor;
 struct netlink;
 struct proc;
+struct retry;
 
 /* What there is one of.  main.c makes it; the others are given it. */
 struct daemon {
@@ -42,10 +43,7 @@ struct daemon {
 	struct event_base *base;
 	struct netlink *netlink;
 	struct link_monitor *links;
-	struct event *tick; /* links_schedule */
-	bool tick_soon;	    /* it is for the next second */
-	unsigned int looks; /* ticks that look for what may be lost, yet */
-	time_t looked;	    /* when one did, CLOCK_MONOTONIC */
+	struct retry *retry;
 	TAILQ_HEAD(ifaces, iface) ifaces;
 	uint32_t next_iface; /* id */
 	struct proc *control;

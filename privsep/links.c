@@ -1,10 +1,7 @@
-#include <event2/event.h>
 #include <jansson.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -12,13 +9,7 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/links.h"
-#include "privsep/slots.h"
 #include "privsep/state.h"
-
-#define GONE_TICKS 3
-#define GONE_FOR_GOOD UINT_MAX
-#define LOOK_SECONDS 60
-#define LOOKS 2 /* after the kernel spoke */
 
 /* What an event tells: the new values. */
 static json_t *
@@ -152,156 +143,4 @@ links_on_change(const struct link_state *link, enum link_change change,
 		ifconf_restore(ifc);
 	if (change == LINK_DELETED)
 		iface_set_gone(ifc);
-}
-
-/* Once for each reason: it is tried again every second. */
-static void
-tell_why_gone(struct iface *ifc, const char *why)
-{
-	if (strcmp(ifc->gone_why, why) == 0)
-		return;
-	strlcpy(ifc->gone_why, why, sizeof(ifc->gone_why));
-	log_warnx("%s; tried again every second", why);
-}
-
-static bool
-is_lost_for_good(const struct iface *ifc)
-{
-	return ifc->gone_ticks == GONE_FOR_GOOD;
-}
-
-/*
- * The old one's descriptors go when the new one is there; an inherited
- * descriptor cannot be had again.
- */
-static void
-make_again(struct daemon *d, struct iface *ifc)
-{
-	struct iface *anew;
-	char why[256];
-
-	/* the worker may know before rtnetlink: let the event be told first */
-	if (is_lost_for_good(ifc) ||
-	    (ifc->gone_ticks++ < GONE_TICKS && ifc->link != NULL &&
-		!ifc->link->deleted))
-		return;
-	lifecycle_stop(ifc);
-	if (ifc->conf->device == CONF_DEVICE_FD) {
-		log_warnx("%s is deleted, and an inherited descriptor cannot "
-			  "be had again: restart tund with a new one",
-		    iface_name(ifc));
-		ifc->gone_ticks = GONE_FOR_GOOD;
-		return;
-	}
-	anew = lifecycle_open(d, ifc->conf, why, sizeof(why));
-	if (anew == NULL) {
-		tell_why_gone(ifc, why);
-		return;
-	}
-	log_info("%s: made again", iface_name(anew));
-	TAILQ_INSERT_BEFORE(ifc, anew, entry);
-	TAILQ_REMOVE(&d->ifaces, ifc, entry);
-	lifecycle_close(ifc);
-	if (lifecycle_start(anew) == -1)
-		fatalx("no memory for a worker");
-	events_publish(d, "link.created", iface_name(anew), NULL);
-}
-
-static bool
-is_unwatched(const struct iface *ifc)
-{
-	return ifc->conf->monitored && ifc->link == NULL;
-}
-
-/* It may have been down meanwhile, and have lost what the kernel takes then. */
-static void
-watch_again(struct iface *ifc)
-{
-	if (lifecycle_watch(ifc) == -1)
-		return;
-	log_info("%s is watched now", iface_name(ifc));
-	state_changed(ifc->daemon);
-}
-
-/*
- * May an address or a device be gone that a peer's socket has?  The kernel says
- * that an IPv4 address goes just before it does: so also a second later.  Now
- * and then in any case: it says nothing of what a local route made an address.
- */
-static bool
-may_be_lost(struct daemon *d)
-{
-	time_t now = clock_seconds();
-
-	if (d->looks > 0)
-		d->looks--;
-	else if (d->tick_soon && now - d->looked < LOOK_SECONDS)
-		return false;
-	d->looked = now;
-	return true;
-}
-
-static void
-on_tick(int fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-	struct iface *ifc, *next;
-	bool look = may_be_lost(d);
-
-	(void)fd;
-	(void)what;
-	TAILQ_FOREACH_SAFE (ifc, &d->ifaces, entry, next) {
-		if (ifc->gone) {
-			make_again(d, ifc);
-			continue;
-		}
-		if (is_unwatched(ifc))
-			watch_again(ifc);
-		slots_aim(ifc, look);
-	}
-}
-
-/* Is there anything to try again? */
-static bool
-is_restless(const struct daemon *d)
-{
-	const struct iface *ifc;
-
-	if (d->looks > 0)
-		return true;
-	TAILQ_FOREACH (ifc, &d->ifaces, entry)
-		if (ifc->gone ? !is_lost_for_good(ifc)
-			      : is_unwatched(ifc) || slots_unaimed(ifc))
-			return true;
-	return false;
-}
-
-int
-links_open(struct daemon *d)
-{
-	d->tick = evtimer_new(d->base, on_tick, d);
-	return d->tick == NULL ? -1 : 0;
-}
-
-void
-links_close(struct daemon *d)
-{
-	if (d->tick != NULL)
-		event_free(d->tick);
-	d->tick = NULL;
-}
-
-void
-links_schedule(struct daemon *d)
-{
-	static const struct timeval second = {1, 0}, minute = {LOOK_SECONDS, 0};
-	bool soon;
-
-	if (link_monitor_heard(d->links))
-		d->looks = LOOKS;
-	soon = is_restless(d);
-	if (evtimer_pending(d->tick, NULL) && (d->tick_soon || !soon))
-		return;
-	evtimer_add(d->tick, soon ? &second : &minute);
-	d->tick_soon = soon;
 }

@@ -29,6 +29,7 @@
 #include "privsep/publish.h"
 #include "privsep/ready.h"
 #include "privsep/reload.h"
+#include "privsep/retry.h"
 #include "privsep/seccomp.h"
 #include "privsep/start.h"
 #include "privsep/state.h"
@@ -136,7 +137,7 @@ watch_events(struct daemon *d)
 	    !watch(evsignal_new(base, SIGTERM, on_terminate, d)) ||
 	    !watch(evsignal_new(base, SIGINT, on_terminate, d)) ||
 	    !watch(evsignal_new(base, SIGCHLD, on_child, d)) ||
-	    links_open(d) == -1)
+	    (d->retry = retry_new(d)) == NULL)
 		return -1;
 	hold_signals(SIG_UNBLOCK);
 	return 0;
@@ -222,7 +223,7 @@ run(struct daemon *d)
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty)
 			publish_state(d);
-		links_schedule(d);
+		retry_schedule(d->retry);
 		if (event_base_loop(d->base, EVLOOP_ONCE) == -1) {
 			log_warnx("the event loop failed");
 			d->failed = d->stopping = true;
@@ -244,7 +245,7 @@ end(struct daemon *d)
 		lifecycle_stop(ifc);
 		lifecycle_close(ifc);
 	}
-	links_close(d);
+	retry_free(d->retry);
 	link_monitor_close(d->links);
 	netlink_close(d->netlink);
 	conf_free(d->conf);
