@@ -116,6 +116,14 @@ conf_cpus_equal(const struct conf_interface *a, const struct conf_interface *b)
 	       memcmp(a->cpus, b->cpus, a->cpu_count * sizeof(a->cpus[0])) == 0;
 }
 
+static void
+add_name(char names[CONF_NAMES_MAX], const char *name)
+{
+	if (names[0] != '\0')
+		strlcat(names, ", ", CONF_NAMES_MAX);
+	strlcat(names, name, CONF_NAMES_MAX);
+}
+
 enum conf_change
 conf_interface_compare(const struct conf_interface *a,
     const struct conf_interface *b, char names[CONF_NAMES_MAX])
@@ -156,9 +164,7 @@ conf_interface_compare(const struct conf_interface *a,
 		if (settings[n].same)
 			continue;
 		change = MAX(change, settings[n].change);
-		if (names[0] != '\0')
-			strlcat(names, ", ", CONF_NAMES_MAX);
-		strlcat(names, settings[n].name, CONF_NAMES_MAX);
+		add_name(names, settings[n].name);
 	}
 	return change;
 }
@@ -173,9 +179,19 @@ conf_peer_same_aim(const struct conf_peer *a, const struct conf_peer *b)
 }
 
 bool
-conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
+conf_peer_compare(const struct conf_peer *a, const struct conf_peer *b,
+    char names[CONF_NAMES_MAX])
 {
-	return conf_peer_same_aim(a, b) && prefixes_equal(&a->allow, &b->allow);
+	names[0] = '\0';
+	if (!endpoint_equal(&a->endpoint, &b->endpoint))
+		add_name(names, "endpoint");
+	if (!prefixes_equal(&a->allow, &b->allow))
+		add_name(names, "allow");
+	if (a->mark != b->mark)
+		add_name(names, "mark");
+	if (strcmp(a->bind_device, b->bind_device) != 0)
+		add_name(names, "bind-device");
+	return names[0] == '\0';
 }
 
 struct conf_interface *

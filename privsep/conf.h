@@ -112,8 +112,7 @@ void conf_free(struct conf *);
 
 /*
  * Comparisons for a reload.  conf_cpus_equal looks at cpus alone,
- * conf_peer_equal at all but the line, conf_peer_same_aim at the name and what
- * the socket is aimed by.
+ * conf_peer_same_aim at the name and what the socket is aimed by.
  */
 bool conf_global_equal(const struct conf *, const struct conf *);
 /*
@@ -136,7 +135,9 @@ enum conf_change {
 #define CONF_NAMES_MAX 192
 enum conf_change conf_interface_compare(const struct conf_interface *,
     const struct conf_interface *, char names[CONF_NAMES_MAX]);
-bool conf_peer_equal(const struct conf_peer *, const struct conf_peer *);
+/* Are all settings of the two peers equal?  names: as above. */
+bool conf_peer_compare(const struct conf_peer *, const struct conf_peer *,
+    char names[CONF_NAMES_MAX]);
 bool conf_peer_same_aim(const struct conf_peer *, const struct conf_peer *);
 struct conf_interface *conf_find_interface(
     const struct conf *, const char *name);

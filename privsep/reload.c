@@ -69,13 +69,18 @@ compare_peers(struct reload *r, const struct conf_interface *a,
     const struct conf_interface *b)
 {
 	const struct conf_peer *p, *q;
+	char names[CONF_NAMES_MAX], changed[CONF_NAMES_MAX + 16];
 
 	TAILQ_FOREACH (p, &a->peers, entry) {
 		q = conf_find_peer(b, p->name);
-		if (q == NULL)
+		if (q == NULL) {
 			note(r, a->name, "peer", p->name, "removed");
-		else if (!conf_peer_equal(p, q))
-			note(r, a->name, "peer", p->name, "changed");
+			continue;
+		}
+		if (conf_peer_compare(p, q, names))
+			continue;
+		snprintf(changed, sizeof(changed), "changed: %s", names);
+		note(r, a->name, "peer", p->name, changed);
 	}
 	TAILQ_FOREACH (q, &b->peers, entry)
 		if (conf_find_peer(a, q->name) == NULL)

@@ -105,9 +105,11 @@ static bool
 peers_equal(const struct conf_interface *a, const struct conf_interface *b)
 {
 	const struct conf_peer *p, *q = TAILQ_FIRST(&b->peers);
+	char names[CONF_NAMES_MAX];
 
 	TAILQ_FOREACH (p, &a->peers, entry) {
-		if (q == NULL || !conf_peer_equal(p, q))
+		if (q == NULL || strcmp(p->name, q->name) != 0 ||
+		    !conf_peer_compare(p, q, names))
 			return false;
 		q = TAILQ_NEXT(q, entry);
 	}
@@ -779,51 +781,63 @@ interface_comparison_sees_every_field(void **state)
 	conf_free(base);
 }
 
-static bool
-peer_is_like(const char *a, const char *b)
+/* The settings in which the first peer of the one differs from the other's. */
+static void
+assert_differ(const char *a, const char *b, const char *want)
 {
 	struct conf *ca = parse(a), *cb = parse(b);
-	bool equal;
+	char names[CONF_NAMES_MAX];
+	bool equal =
+	    conf_peer_compare(TAILQ_FIRST(&TAILQ_FIRST(&ca->interfaces)->peers),
+		TAILQ_FIRST(&TAILQ_FIRST(&cb->interfaces)->peers), names);
 
-	equal =
-	    conf_peer_equal(TAILQ_FIRST(&TAILQ_FIRST(&ca->interfaces)->peers),
-		TAILQ_FIRST(&TAILQ_FIRST(&cb->interfaces)->peers));
+	assert_string_equal(names, want);
+	assert_int_equal(equal, want[0] == '\0');
 	conf_free(ca);
 	conf_free(cb);
-	return equal;
 }
 
 static void
-peer_comparison_sees_every_field(void **state)
+peer_comparison_sees_every_setting(void **state)
 {
 	static const char base[] =
 	    "interface tun0 {\n" LISTEN PEER_A "allow { 10.0.0.0/8 } } }\n";
+	static const struct {
+		const char *text, *names;
+	} rows[] = {
+	    {"interface tun1 {\n\n" LISTEN PEER_A "allow { 10.0.0.0/8 } } }\n",
+		""},
+	    {"interface tun0 {\n" LISTEN PEER_A "allow { 10.0.0.0/9 } } }\n",
+		"allow"},
+	    {"interface tun0 {\n" LISTEN PEER_A
+	     "allow { 10.0.0.0/8, ::/0 } } }\n",
+		"allow"},
+	    {"interface tun0 {\n" LISTEN PEER_A
+	     "mark 1 allow { 10.0.0.0/8 } } }\n",
+		"mark"},
+	    {"interface tun0 {\nmark 1\n" LISTEN PEER_A
+	     "allow 10.0.0.0/8 } }\n",
+		"mark"},
+	    {"interface tun0 {\nbind-device lo\n" LISTEN PEER_A
+	     "allow 10.0.0.0/8 } }\n",
+		"bind-device"},
+	    {"interface tun0 {\n" LISTEN "peer a { endpoint 192.0.2.1 port 2\n"
+	     "allow { 10.0.0.0/8 } } }\n",
+		"endpoint"},
+	    {"interface tun0 {\nbind-device lo mark 1 " LISTEN
+	     "peer a { endpoint 192.0.2.2 port 1 } }\n",
+		"endpoint, allow, mark, bind-device"},
+	};
+	size_t n;
 
 	(void)state;
-	assert_true(peer_is_like(base,
-	    "interface tun1 {\n\n" LISTEN PEER_A "allow { 10.0.0.0/8 } } }\n"));
-	assert_false(peer_is_like(base,
-	    "interface tun0 {\n" LISTEN PEER_A "allow { 10.0.0.0/9 } } }\n"));
-	assert_false(peer_is_like(base, "interface tun0 {\n" LISTEN PEER_A
-					"allow { 10.0.0.0/8, ::/0 } } }\n"));
-	assert_false(peer_is_like(base, "interface tun0 {\n" LISTEN PEER_A
-					"mark 1 allow { 10.0.0.0/8 } } }\n"));
-	assert_false(
-	    peer_is_like(base, "interface tun0 {\nmark 1\n" LISTEN PEER_A
-			       "allow 10.0.0.0/8 } }\n"));
-	assert_false(peer_is_like(base,
-	    "interface tun0 {\nbind-device lo\n" LISTEN PEER_A
-	    "allow 10.0.0.0/8 } }\n"));
-	assert_false(peer_is_like(base,
-	    "interface tun0 {\n" LISTEN "peer a { endpoint 192.0.2.1 port 2\n"
-	    "allow { 10.0.0.0/8 } } }\n"));
-	assert_false(peer_is_like(base,
-	    "interface tun0 {\n" LISTEN "peer b { endpoint 192.0.2.1 port 1\n"
-	    "allow { 10.0.0.0/8 } } }\n"));
+	for (n = 0; n < sizeof(rows) / sizeof(rows[0]); n++)
+		assert_differ(base, rows[n].text, rows[n].names);
 	/* the order of the prefixes means nothing */
-	assert_true(peer_is_like("interface tun0 {\n" LISTEN PEER_A
-				 "allow { ::/0 1.0.0.0/8 } } }",
-	    "interface tun0 {\n" LISTEN PEER_A "allow { 1.0.0.0/8 ::/0 } } }"));
+	assert_differ("interface tun0 {\n" LISTEN PEER_A
+		      "allow { ::/0 1.0.0.0/8 } } }",
+	    "interface tun0 {\n" LISTEN PEER_A "allow { 1.0.0.0/8 ::/0 } } }",
+	    "");
 }
 
 /* the print */
@@ -1135,7 +1149,7 @@ main(void)
 	    cmocka_unit_test(a_nul_byte_is_an_error_even_in_a_comment),
 	    cmocka_unit_test(global_comparison_sees_every_field),
 	    cmocka_unit_test(interface_comparison_sees_every_field),
-	    cmocka_unit_test(peer_comparison_sees_every_field),
+	    cmocka_unit_test(peer_comparison_sees_every_setting),
 	    cmocka_unit_test(the_print_parses_to_the_same),
 	    cmocka_unit_test(the_print_is_as_documented),
 	    cmocka_unit_test(random_configurations_survive_the_print),
