@@ -1,4 +1,5 @@
-#include <stdio.h>
+#include <jansson.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,18 +30,14 @@ struct reload {
 	bool lost;	 /* an interface could not be put back */
 };
 
-static void
-note(struct reload *r, const char *interface, const char *what,
-    const char *name, const char *verb)
+static void __attribute__((format(printf, 2, 3)))
+note(struct reload *r, const char *fmt, ...)
 {
-	char line[256];
+	va_list ap;
 
-	if (name != NULL)
-		snprintf(line, sizeof(line), "%s: %s \"%s\" %s", interface,
-		    what, name, verb);
-	else
-		snprintf(line, sizeof(line), "%s: %s%s", interface, what, verb);
-	json_array_append_new(r->changes, json_string(line));
+	va_start(ap, fmt);
+	json_array_append_new(r->changes, json_vsprintf(fmt, ap));
+	va_end(ap);
 }
 
 static void
@@ -69,22 +66,19 @@ compare_peers(struct reload *r, const struct conf_interface *a,
     const struct conf_interface *b)
 {
 	const struct conf_peer *p, *q;
-	char names[CONF_NAMES_MAX], changed[CONF_NAMES_MAX + 16];
+	char names[CONF_NAMES_MAX];
 
 	TAILQ_FOREACH (p, &a->peers, entry) {
 		q = conf_find_peer(b, p->name);
-		if (q == NULL) {
-			note(r, a->name, "peer", p->name, "removed");
-			continue;
-		}
-		if (conf_peer_compare(p, q, names))
-			continue;
-		snprintf(changed, sizeof(changed), "changed: %s", names);
-		note(r, a->name, "peer", p->name, changed);
+		if (q == NULL)
+			note(r, "%s: peer \"%s\" removed", a->name, p->name);
+		else if (!conf_peer_compare(p, q, names))
+			note(r, "%s: peer \"%s\" changed: %s", a->name, p->name,
+			    names);
 	}
 	TAILQ_FOREACH (q, &b->peers, entry)
 		if (conf_find_peer(a, q->name) == NULL)
-			note(r, a->name, "peer", q->name, "added");
+			note(r, "%s: peer \"%s\" added", a->name, q->name);
 }
 
 /* Fills r->changes.  -1 when the difference needs a restart. */
@@ -105,19 +99,18 @@ compare(struct reload *r)
 	}
 	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
 		if (conf_find_interface(r->next, ifc->conf->name) == NULL)
-			note(r, ifc->conf->name, "interface removed", NULL, "");
+			note(r, "%s: interface removed", ifc->conf->name);
 	TAILQ_FOREACH (c, &r->next->interfaces, entry) {
 		ifc = find_running(r->d, c->name);
 		if (ifc == NULL) {
-			note(r, c->name, "interface added", NULL, "");
+			note(r, "%s: interface added", c->name);
 			continue;
 		}
 		change = conf_interface_compare(ifc->conf, c, names);
 		if (change != CONF_SAME)
-			note(r, c->name,
-			    change == CONF_ANEW ? "interface made anew: "
-						: "interface changed: ",
-			    NULL, names);
+			note(r, "%s: interface %s: %s", c->name,
+			    change == CONF_ANEW ? "made anew" : "changed",
+			    names);
 		compare_peers(r, ifc->conf, c);
 	}
 	return 0;
