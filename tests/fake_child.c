@@ -148,7 +148,7 @@ log_much(void)
 	say_ready();
 	memcpy(buf, &level, sizeof(level));
 	strcpy(buf + sizeof(level), "a line");
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 5000; i++)
 		say(MSG_LOG, 0, buf, sizeof(level) + 6);
 	say(MSG_REQUEST, 0, "all", 4);
 }

@@ -47,6 +47,7 @@ static struct {
 	/* how each start is to behave; the last entry holds from then on */
 	enum child_behaviour behaviours[8];
 	size_t behaviour_count;
+	time_t begun;
 	size_t starts, ready, messages, exits, lines;
 	double started[STARTS_MAX], ended[STARTS_MAX];
 	bool refused;
@@ -79,6 +80,9 @@ on_setup(struct proc *p, void *arg)
 	assert_ptr_equal(arg, &seen);
 	assert_int_equal(p->state, PROC_STARTING);
 	assert_true(p->pid > 0);
+	/* it is another than the one before */
+	assert_int_equal(p->applied | p->missing, 0);
+	assert_in_range(p->started, seen.begun, time(NULL));
 	assert_true(i < STARTS_MAX);
 	seen.started[seen.starts++] = now();
 	if (seen.behaviour_count == 0)
@@ -181,6 +185,7 @@ make(const enum child_behaviour *list, size_t count)
 	memset(&seen, 0, sizeof(seen));
 	memcpy(seen.behaviours, list, count * sizeof(list[0]));
 	seen.behaviour_count = count;
+	seen.begun = time(NULL);
 	assert_int_equal(p->state, PROC_STOPPED);
 	assert_int_equal(p->pid, 0);
 	proc_start(p);
