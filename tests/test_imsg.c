@@ -220,6 +220,12 @@ a_bad_message_with_a_descriptor_leaks_nothing(void **state)
 	assert_int_equal(imsg_recv(sv[1], &m), -1);
 	assert_int_equal(errno, EBADMSG);
 	assert_int_equal(count_fds(), before);
+	/* nor is one of no byte the end */
+	iov.iov_len = 0;
+	assert_int_equal(fdpass_send(sv[0], &iov, 1, sv[0]), 0);
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+	assert_int_equal(count_fds(), before);
 }
 
 /* A channel's other side in the tests is the raw socket sv[0]. */
@@ -311,7 +317,8 @@ send_until_it_dies(bool is_short, const char *why)
 		    -1)
 			break;
 	memory_is_short = false;
-	assert_true(i < 100000);
+	/* twice what may wait, and what the socket holds */
+	assert_true(i < (32 << 20) / IMSG_DATA_MAX);
 	assert_null(seen.closed);
 	turn(base);
 	assert_non_null(seen.closed);
@@ -356,6 +363,107 @@ a_channel_hears_who_answers_before_it_sends_more(void **state)
 		got = next_turn(base);
 		assert_in_range(got, 1, 64);
 	}
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
+static void
+a_channel_takes_some_messages_in_a_turn(void **state)
+{
+	struct event_base *base = open_channel();
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		assert_int_equal(imsg_send(sv[0], 1, i, NULL, 0, -1), 0);
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	assert_in_range(seen.messages, 1, 50);
+	turn(base);
+	assert_int_equal(seen.messages, 100);
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
+static void
+a_descriptor_that_nobody_takes_is_closed(void **state)
+{
+	struct event_base *base = open_channel();
+	int before = count_fds();
+
+	(void)state;
+	assert_int_equal(imsg_send(sv[0], 1, 0, NULL, 0, sv[0]), 0);
+	turn(base);
+	assert_int_equal(seen.messages, 1);
+	assert_int_equal(count_fds(), before);
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
+static void
+what_was_not_sent_is_closed_with_the_channel(void **state)
+{
+	int before = count_fds();
+	struct event_base *base = open_channel();
+	int opened = count_fds();
+
+	(void)state;
+	while (count_fds() < opened + 8)
+		assert_int_equal(
+		    channel_send(seen.ch, 1, 0, m.data, 1000, sv[0]), 0);
+	channel_free(seen.ch);
+	event_base_free(base);
+	assert_int_equal(count_fds(), before);
+}
+
+/* However much that was. */
+static void
+what_was_read_does_not_count_as_unread(void **state)
+{
+	struct event_base *base = open_channel();
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++) {
+		assert_int_equal(
+		    channel_send(seen.ch, 1, 0, m.data, IMSG_DATA_MAX, -1), 0);
+		while (i % 50 == 0 && channel_is_behind(seen.ch)) {
+			while (imsg_recv(sv[0], &m) == 1)
+				continue;
+			turn(base);
+		}
+	}
+	channel_free(seen.ch);
+	event_base_free(base);
+}
+
+static unsigned int to_come;
+
+static int
+receive_much(int sock, struct imsg *msg)
+{
+	(void)sock;
+	msg->fd = -1;
+	if (to_come == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	to_come--;
+	return 1;
+}
+
+/* Somebody else may have the other end, too, and go on. */
+static void
+to_drain_a_channel_has_an_end(void **state)
+{
+	struct event_base *base = event_base_new();
+
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	seen.ch = channel_new(
+	    base, dup(sv[1]), receive_much, on_message, on_close, NULL);
+	to_come = 1000000;
+	channel_drain(seen.ch);
+	assert_in_range(seen.messages, 1000, 10000);
 	channel_free(seen.ch);
 	event_base_free(base);
 }
@@ -420,6 +528,11 @@ main(void)
 	    PAIR_TEST(a_bad_message_with_a_descriptor_leaks_nothing),
 	    PAIR_TEST(a_channel_queues_what_does_not_fit_and_keeps_order),
 	    PAIR_TEST(a_channel_hears_who_answers_before_it_sends_more),
+	    PAIR_TEST(a_channel_takes_some_messages_in_a_turn),
+	    PAIR_TEST(a_descriptor_that_nobody_takes_is_closed),
+	    PAIR_TEST(what_was_not_sent_is_closed_with_the_channel),
+	    PAIR_TEST(what_was_read_does_not_count_as_unread),
+	    PAIR_TEST(to_drain_a_channel_has_an_end),
 	    PAIR_TEST(a_channel_that_is_not_read_dies_and_says_so),
 	    PAIR_TEST(the_other_side_is_not_blamed_for_a_lack_of_memory),
 	    PAIR_TEST(a_channel_tells_of_eof_and_of_nonsense_once),
