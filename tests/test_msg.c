@@ -1,3 +1,4 @@
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -101,6 +102,14 @@ prefixes_come_in_whole_numbers_and_fit_their_family(void **state)
 	assert_int_equal(count, 2);
 	m.hdr.len--;
 	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
+	m.hdr.len++;
+	m.hdr.id = LIMIT_SLOTS;
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
+	m.hdr.id--;
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), 0);
+	m.fd = 0;
+	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
+	m.fd = -1;
 	m.hdr.len = 0;
 	assert_int_equal(msg_read_prefixes(&m, &out, &count), -1);
 	list[0].len = 33;
@@ -125,6 +134,7 @@ offloads_and_levels_are_in_range(void **state)
 	ONLY_EXACTLY(f, msg_read_offload_off(&m, &ff));
 	REFUSED(f, offload, OFFLOAD_COUNT, msg_read_offload_off(&m, &ff));
 	REFUSED(f, error, -1, msg_read_offload_off(&m, &ff));
+	REFUSED(f, error, 4096, msg_read_offload_off(&m, &ff));
 	ONLY_EXACTLY(l, msg_read_log_level(&m, &ll));
 	REFUSED(l, level, LOG_LEVEL_COUNT, msg_read_log_level(&m, &ll));
 }
@@ -139,6 +149,8 @@ control_config_is_exact_and_in_range(void **state)
 	REFUSED(c, uid, 0, msg_read_control_config(&m, &cc));
 	REFUSED(c, gid, 0, msg_read_control_config(&m, &cc));
 	REFUSED(c, strict, 2, msg_read_control_config(&m, &cc));
+	REFUSED(
+	    c, log_level, LOG_LEVEL_COUNT, msg_read_control_config(&m, &cc));
 }
 
 static void
@@ -222,6 +234,8 @@ log_lines_are_printable_and_without_nul(void **state)
 	put(MSG_LOG, &line, sizeof(line.level) + 5);
 	assert_int_equal(msg_read_log(&m, &level, &text), 0);
 	assert_string_equal(text, "hello");
+	m.fd = 0;
+	assert_int_equal(msg_read_log(&m, &level, &text), -1);
 	put(MSG_LOG, &line, sizeof(line.level) + 6); /* the NUL */
 	assert_int_equal(msg_read_log(&m, &level, &text), -1);
 	line.text[1] = '\033';
@@ -320,6 +334,8 @@ replies_and_events_are_text(void **state)
 	put(MSG_CONTROL_EVENT, "{}", 2);
 	assert_int_equal(msg_read_event(&m, &text), 0);
 	assert_string_equal(text, "{}");
+	m.fd = 0;
+	assert_int_equal(msg_read_event(&m, &text), -1);
 	put(MSG_CONTROL_EVENT, "{}", 3);
 	assert_int_equal(msg_read_event(&m, &text), -1);
 	put(MSG_CONTROL_EVENT, NULL, 0);
@@ -345,6 +361,8 @@ descriptors_come_where_they_belong(void **state)
 	close(fd);
 	put(0, "x", 1);
 	assert_int_equal(msg_read_empty(&m), -1);
+	m.fd = 0;
+	assert_int_equal(msg_take_fd(&m, &fd), -1);
 }
 
 static void
@@ -421,6 +439,7 @@ the_counters_page_is_shared_and_cannot_shrink(void **state)
 	assert_int_equal(counter_read(&seen->c[COUNTER_TX_PACKETS]), 7);
 	assert_int_equal(seen->slots, 3);
 	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(ftruncate(fd, 2 * sizeof(*page)), -1);
 	assert_int_equal(write(ro, "x", 1), -1);
 	counters_unmap(page);
 	counters_unmap(seen);
@@ -438,6 +457,12 @@ what_is_no_counters_page_is_not_mapped(void **state)
 	assert_null(counters_map(fd));
 	close(fd);
 	assert_null(counters_map(-1));
+	/* nor one that is too small, for to read it would be the end */
+	fd = memfd_create("small", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(counters_write_head(fd, 3), 0);
+	assert_null(counters_map(fd));
+	close(fd);
 }
 
 static void
@@ -452,6 +477,9 @@ a_head_that_was_overwritten_can_be_written_again(void **state)
 	page->magic++;
 	assert_null(counters_map_readonly(fd));
 	assert_int_equal(errno, EBADMSG);
+	page->magic--;
+	page->slots = LIMIT_SLOTS + 1;
+	assert_null(counters_map_readonly(fd));
 	counters_unmap(page);
 	assert_int_equal(counters_write_head(fd, 3), 0);
 	page = counters_map(fd);
