@@ -115,6 +115,9 @@ no_more_are_under_way_than_the_table_holds(void **state)
 	assert_int_equal(seen.sent, 0);
 	for (id = 1; id <= REQUESTS_MAX; id++)
 		assert_int_equal(request_on_reply(id, REPLY_OK, "{}"), 0);
+	/* a reply to none of them, nor to one of the places that are free */
+	assert_int_equal(request_on_reply(1, REPLY_OK, "{}"), 0);
+	assert_int_equal(request_on_reply(0, REPLY_OK, "{}"), 0);
 }
 
 int
