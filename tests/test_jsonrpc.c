@@ -24,6 +24,7 @@ static const struct {
     {LINE(" \t" CALL " , \"params\" : {} }\r"), 0, ""},
     {LINE("{\"method\":\"m\",\"jsonrpc\":\"2.0\"}"), 0, ""},
     {LINE(CALL ",\"params\":{\"a\":\"}}]]\\\"{{[[\"}}"), 0, ""},
+    {LINE(CALL ",\"params\":{\"a\":\"\\\"[[[[[[[[[[[[[[[[[[[[\"}}"), 0, ""},
     {LINE(""), JSONRPC_PARSE, "too soon"},
     {LINE("{"), JSONRPC_PARSE, "too soon"},
     {LINE(CALL), JSONRPC_PARSE, "too soon"},
