@@ -24,6 +24,8 @@ static const struct {
     {"\xc2\x9b", "\\u{9b}", 6},	      /* CSI in one character */
     {"\xe2\x80\xae", "\\u{202e}", 8}, /* right to left */
     {"\xe2\x81\xa6", "\\u{2066}", 8},
+    {"\xd8\x9c", "\\u{61c}", 7},
+    {"\xef\xbf\xb9", "\\u{fff9}", 8},
     {"\xff\xc3", "\\u{fffd}\\u{fffd}", 16}, /* no UTF-8 */
     {"\xe2\x80", "\\u{fffd}\\u{fffd}", 16},
     {"\xc2\x80\xc2\x9f", "\\u{80}\\u{9f}", 12}, /* C1 */
