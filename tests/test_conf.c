@@ -294,8 +294,9 @@ every_interface_keyword_sets_its_value(void **state)
 static void
 an_inherited_descriptor_may_be_unmonitored(void **state)
 {
-	struct conf *conf = parse("interface a { device fd 7 }\n"
-				  "interface b { device fd 8 unmonitored }\n");
+	struct conf *conf =
+	    parse("interface a { device fd 7 }\n"
+		  "interface b { device fd 8 unmonitored; routes off }\n");
 	const struct conf_interface *i = conf_find_interface(conf, "a");
 
 	(void)state;
@@ -849,7 +850,7 @@ the_print_parses_to_the_same(void **state)
 	    "interface tun0 { }\n",
 	    "interface \"tun%d\" { device create }\n",
 	    "interface tun0 { device adopt vnet-header off }\n",
-	    "interface tun0 { device fd 3 mtu 1400 address ::5/0 }\n",
+	    "interface tun0 { device fd 3 mtu 1280 address ::5/0 }\n",
 	    "interface tun0 { device fd 3 unmonitored queues 4 }\n",
 	    "interface tun0 { vnet-header off offload { udp-gro off } }\n",
 	    "interface tun0 { offload { gro off udp-gso off } mark 0xff }\n",
