@@ -338,9 +338,16 @@ static void
 what_is_not_watched_is_heard_of(void **state)
 {
 	struct world *w = *state;
+	struct link_monitor *other;
 	char buf[MNL_NLMSG_HDRLEN + 256];
 	struct nlmsghdr *h;
 
+	/* Nobody heard what there was before. */
+	other = link_monitor_open(w->base, on_change, w);
+	assert_non_null(other);
+	assert_true(link_monitor_heard(other));
+	assert_false(link_monitor_heard(other));
+	link_monitor_close(other);
 	expect_heard(w, true);
 	watch(w);
 	nets_run("ip link add d0 type veth peer name d1; ip addr add "
@@ -392,10 +399,12 @@ lost_messages_leave_the_difference(void **state)
 		 "echo addr del 10.9.$((i / 250)).$((i %% 250))/24 dev t0;"
 		 "done | ip -batch -");
 	nets_run("ip link set t0 down; ip link set t0 name t1;"
+		 "ip addr del 10.1.1.1/24 dev t1;"
 		 "ip addr add 10.1.1.2/24 dev t1");
 	turn(w);
 	assert_int_equal(n[1].now.mtu, 1300);
-	assert_int_equal(n[2].now.address_count, 2);
+	assert_int_equal(n[2].now.address_count, 1);
+	assert_int_equal(n[2].now.addresses[0].addr.bytes[3], 2);
 	expect_told(w, "rename mtu address down");
 	/* And it goes on. */
 	nets_run("ip link set t1 up");
@@ -431,6 +440,8 @@ a_deletion_is_not_lost(void **state)
 	/* The index is taken again, but not by ours. */
 	expect(w, "down deleted");
 	assert_true(w->link->deleted);
+	nets_run("ip link set d0 mtu 1300; ip link set d0 down");
+	expect(w, "");
 }
 
 static void
@@ -702,6 +713,31 @@ a_namespace_that_numbers_itself_is_still_home(void **state)
 	expect_told(w, "down");
 	link_monitor_feed(w->monitor, buf, h->nlmsg_len, nsid + 1);
 	expect_told(w, "");
+}
+
+static void
+a_number_that_was_lost_is_still_home(void **state)
+{
+	struct world *w = *state;
+	struct nlsock *s = nlsock_open(0, NULL, NULL);
+	int32_t nsid;
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *h;
+	int netns;
+
+	assert_non_null(s);
+	watch(w);
+	make_small(w);
+	nets_run("for i in $(seq 300); do echo link set lo mtu $((2000 + i));"
+		 "done | ip -batch -");
+	netns = netns_of_socket(nlsock_fd(s));
+	assert_int_equal(netns_need_id(s, netns, &nsid), 0);
+	close(netns);
+	nlsock_close(s);
+	expect(w, "");
+	h = link_bytes(buf, RTM_NEWLINK, w->ifindex, IFF_UP);
+	link_monitor_feed(w->monitor, buf, h->nlmsg_len, nsid);
+	expect_told(w, "up");
 }
 
 static void
@@ -1003,6 +1039,7 @@ main(void)
 	    LINK_TEST(without_leave_to_listen_it_asks),
 	    LINK_TEST(without_leave_to_ask_it_polls_the_tun),
 	    LINK_TEST(a_namespace_that_numbers_itself_is_still_home),
+	    LINK_TEST(a_number_that_was_lost_is_still_home),
 	    LINK_TEST(two_links_are_kept_apart),
 	    LINK_TEST(a_link_with_the_old_index_is_unwatched_by_itself),
 	    LINK_TEST(unwatched_is_untold),
