@@ -244,6 +244,7 @@ what_waits_when_it_is_retired_is_the_workers_to_drain(void **state)
 static void
 aimed_again_it_hears_the_new_peer_alone(void **state)
 {
+	const struct udp_aim nowhere = aim_at(f->away, 7000);
 	int fd = open_it(), a = host(f->a, 7000), b = host(f->b, 7000);
 
 	(void)state;
@@ -265,6 +266,11 @@ aimed_again_it_hears_the_new_peer_alone(void **state)
 		expect_heard(b, "to b");
 		expect_silence(a);
 	}
+	/* and where that fails, nobody */
+	assert_int_equal(udp_aim(fd, &nowhere), -1);
+	send_to(a, f->here, PORT, "from a");
+	send_to(b, f->here, PORT, "from b");
+	expect_silence(fd);
 	close(fd);
 	close(a);
 	close(b);
