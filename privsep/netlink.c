@@ -256,6 +256,9 @@ route_is_among(struct netlink *nl, struct route_search *search, uint16_t flags)
 		rt->rtm_table = RT_TABLE_MAIN;
 	} else {
 		rt->rtm_flags = RTM_F_FIB_MATCH;
+		/* else each is told as one of main; IPv6 knows no such flag */
+		if (net->addr.family == 4)
+			rt->rtm_flags |= RTM_F_LOOKUP_TABLE;
 		rt->rtm_dst_len = (uint8_t)addr_bits(&net->addr);
 		mnl_attr_put(
 		    &rq.header, RTA_DST, bytes_of(&net->addr), net->addr.bytes);
