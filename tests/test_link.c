@@ -464,6 +464,26 @@ a_move_is_not_lost(void **state)
 }
 
 static void
+a_move_that_was_lost_is_no_deletion(void **state)
+{
+	struct world *w = *state;
+
+	nets_run("ip link set t0 up");
+	watch(w);
+	w->other = nets_other();
+	make_small(w);
+	nets_run("for i in $(seq 300); do echo link set lo mtu $((2000 + i));"
+		 "done | ip -batch -; ip link set t0 netns %d",
+	    (int)w->other);
+	/* Where it is now may not be asked. */
+	nets_set_capability(CAP_NET_ADMIN, 0);
+	expect(w, "netns down");
+	nets_set_capability(CAP_NET_ADMIN, 1);
+	assert_int_equal(w->link->nsid, LINK_NSID_UNKNOWN);
+	assert_false(w->link->deleted);
+}
+
+static void
 a_link_is_followed_to_another_namespace_and_back(void **state)
 {
 	struct world *w = *state;
@@ -672,6 +692,9 @@ without_leave_to_ask_it_polls_the_tun(void **state)
 	w->other = nets_other();
 	nets_run("ip link set t0 netns %d", (int)w->other);
 	expect(w, "netns");
+	nets_run_in(w->other, "ip addr add 10.2.2.2/24 dev t0");
+	wait_a_tick(w);
+	expect(w, "address");
 	nets_set_capability(CAP_NET_ADMIN, 0);
 	nets_run_in(w->other, "ip link set t0 name far; ip link set far up");
 	wait_a_tick(w);
@@ -679,9 +702,11 @@ without_leave_to_ask_it_polls_the_tun(void **state)
 	nets_run_in(w->other, "ip link set far down");
 	wait_a_tick(w);
 	expect(w, "down");
+	/* what is not told is as it was */
+	assert_int_equal(w->link->address_count, 1);
 	nets_run_in(w->other, "ip link del far");
 	wait_a_tick(w);
-	expect(w, "deleted");
+	expect(w, "address deleted");
 	nets_set_capability(CAP_NET_ADMIN, 1);
 }
 
@@ -1030,6 +1055,7 @@ main(void)
 	    LINK_TEST(of_what_was_lost_it_may_have_heard),
 	    LINK_TEST(a_deletion_is_not_lost),
 	    LINK_TEST(a_move_is_not_lost),
+	    LINK_TEST(a_move_that_was_lost_is_no_deletion),
 	    LINK_TEST(a_link_is_followed_to_another_namespace_and_back),
 	    LINK_TEST(netlink_alone_follows_one_move),
 	    LINK_TEST(a_rename_on_the_way_is_told),
