@@ -85,14 +85,23 @@ udp_open(
 
 /*
  * Left connected it would take its peer's datagrams from the socket that
- * serves the same endpoint now.  A port that the kernel chose goes, too.
+ * serves the same endpoint now.  A port that the kernel chose goes, too.  One
+ * that was bound stays, and without its device would be taken on them all.
  */
 static int
 disconnect(int fd)
 {
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	char device[IFNAMSIZ];
+	socklen_t len = sizeof(device);
 
-	return connect(fd, &none, sizeof(none));
+	if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) == -1)
+		len = 0; /* it is gone */
+	if (connect(fd, &none, sizeof(none)) == -1)
+		return -1;
+	if (len > 0)
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, len);
+	return 0;
 }
 
 int

@@ -466,6 +466,12 @@ it_can_be_bound_to_a_device_and_marked(void **state)
 	assert_int_equal(get_int(fd, SOL_SOCKET, SO_MARK), 4711);
 	send_to(a, f->here, PORT, "from a");
 	expect_heard(fd, "from a");
+	/* nobody's, it has its port on that device alone */
+	assert_int_equal(udp_retire(fd), 0);
+	len = sizeof(name);
+	assert_int_equal(
+	    getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len), 0);
+	assert_int_equal(len, sizeof("lo"));
 	/* the next peer asks for neither */
 	aim(fd, f->a, 7000);
 	len = sizeof(name);
