@@ -310,6 +310,7 @@ an_inherited_descriptor_serves(void **state)
 	assert_string_equal(tun.name, "t0");
 	assert_true(tun.vnet_hdr);
 	assert_int_equal(tun.granted, TUN_OFFLOADS);
+	nets_run("! ip -d link show t0 | grep -q ' user '");
 	assert_int_equal(fcntl(c.fd, F_GETFD), FD_CLOEXEC);
 	/* The number serves again after ours is closed. */
 	close(tun.fd);
