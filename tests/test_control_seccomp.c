@@ -25,8 +25,7 @@
 #include <cmocka.h>
 
 #include "control/seccomp.h"
-
-#define CALLS 512 /* as many numbers as there may be */
+#include "tests/calls.h"
 
 /* The filter from inside: each of these runs in a child behind it. */
 static int pair[2];
@@ -257,15 +256,22 @@ the_filter_lets_through_what_is_needed_and_kills_the_rest(void **state)
 static long number; /* of the call */
 
 static void
-call_in_vain(void)
+call_it(void)
 {
-	syscall(number, -1, -1, -1, -1, -1, -1);
+	calls_in_vain(number);
 }
 
-/* Whatever its arguments are; the other calls of the filter need theirs. */
-static bool
-is_needed(long n)
+static int
+status_of(long n)
 {
+	number = n;
+	return run_filtered(call_it);
+}
+
+static void
+every_other_call_that_there_is_kills(void **state)
+{
+	/* whatever its arguments are; the others of the filter need theirs */
 	static const long needed[] = {SYS_accept4, SYS_read, SYS_recvmsg,
 	    SYS_writev, SYS_sendmsg, SYS_close, SYS_epoll_pwait, SYS_epoll_ctl,
 	    SYS_fstat, SYS_munmap, SYS_mremap, SYS_brk, SYS_clock_gettime,
@@ -274,27 +280,9 @@ is_needed(long n)
 	    SYS_epoll_wait
 #endif
 	};
-	size_t i;
-
-	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (needed[i] == n)
-			return true;
-	return false;
-}
-
-static void
-every_other_call_that_there_is_kills(void **state)
-{
-	int status;
 
 	(void)state;
-	for (number = 0; number < CALLS; number++) {
-		if (is_needed(number) || number == 335 || number == 336)
-			continue; /* no filter sees uretprobe and uprobe */
-		status = run_filtered(call_in_vain);
-		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
-			fail_msg("call %ld: status %#x", number, status);
-	}
+	calls_kill_but(needed, sizeof(needed) / sizeof(needed[0]), status_of);
 }
 #endif
 

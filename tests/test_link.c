@@ -382,6 +382,16 @@ make_small(struct world *w)
 	    0);
 }
 
+/* More than fits into a small socket: the MTU set 300 times, mtu + n. */
+static void
+lose_messages(struct world *w, const char *link, int mtu)
+{
+	make_small(w);
+	nets_run("for i in $(seq 300); do echo link set %s mtu $((%d + i));"
+		 "done | ip -batch -",
+	    link, mtu);
+}
+
 static void
 lost_messages_leave_the_difference(void **state)
 {
@@ -418,9 +428,7 @@ of_what_was_lost_it_may_have_heard(void **state)
 
 	watch(w);
 	expect_heard(w, true);
-	make_small(w);
-	nets_run("for i in $(seq 300); do echo link set lo mtu $((2000 + i));"
-		 "done | ip -batch -");
+	lose_messages(w, "lo", 2000);
 	expect_heard(w, true);
 }
 
@@ -431,9 +439,8 @@ a_deletion_is_not_lost(void **state)
 
 	nets_run("ip link set t0 up");
 	watch(w);
-	make_small(w);
-	nets_run("for i in $(seq 300); do echo link set t0 mtu $((1000 + i));"
-		 "done | ip -batch -; ip link del t0;"
+	lose_messages(w, "t0", 1000);
+	nets_run("ip link del t0;"
 		 "ip link add d0 index %u type veth peer name d1 "
 		 "index 77; ip link set d0 up",
 	    w->ifindex);
@@ -452,10 +459,8 @@ a_move_is_not_lost(void **state)
 	nets_run("ip link set t0 up");
 	watch(w);
 	w->other = nets_other();
-	make_small(w);
-	nets_run("for i in $(seq 300); do echo link set t0 mtu $((1000 + i));"
-		 "done | ip -batch -; ip link set t0 netns %d",
-	    (int)w->other);
+	lose_messages(w, "t0", 1000);
+	nets_run("ip link set t0 netns %d", (int)w->other);
 	expect(w, "netns mtu down");
 	assert_true(w->link->nsid >= 0);
 	assert_int_equal(w->link->mtu, 1300);
@@ -471,10 +476,8 @@ a_move_that_was_lost_is_no_deletion(void **state)
 	nets_run("ip link set t0 up");
 	watch(w);
 	w->other = nets_other();
-	make_small(w);
-	nets_run("for i in $(seq 300); do echo link set lo mtu $((2000 + i));"
-		 "done | ip -batch -; ip link set t0 netns %d",
-	    (int)w->other);
+	lose_messages(w, "lo", 2000);
+	nets_run("ip link set t0 netns %d", (int)w->other);
 	/* Where it is now may not be asked. */
 	nets_set_capability(CAP_NET_ADMIN, 0);
 	expect(w, "netns down");
@@ -752,9 +755,7 @@ a_number_that_was_lost_is_still_home(void **state)
 
 	assert_non_null(s);
 	watch(w);
-	make_small(w);
-	nets_run("for i in $(seq 300); do echo link set lo mtu $((2000 + i));"
-		 "done | ip -batch -");
+	lose_messages(w, "lo", 2000);
 	netns = netns_of_socket(nlsock_fd(s));
 	assert_int_equal(netns_need_id(s, netns, &nsid), 0);
 	close(netns);

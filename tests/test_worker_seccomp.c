@@ -29,6 +29,7 @@
 
 #include "config.h"
 
+#include "tests/calls.h"
 #include "worker/seccomp.h"
 
 #ifndef SOL_UDP
@@ -36,7 +37,6 @@
 #endif
 #define UDP_SEGMENT 103
 #define UDP_GRO 104
-#define CALLS 512 /* as many numbers as there may be */
 
 /* Open before the filter is on: a call fails only if it is forbidden. */
 static int pipe_fds[2]; /* reading, writing */
@@ -633,15 +633,24 @@ it_cannot_be_put_on_twice(void **state)
 static long number; /* of the call */
 
 static long
-call_in_vain(void)
+call_it(void)
 {
-	return syscall(number, -1, -1, -1, -1, -1, -1);
+	return calls_in_vain(number);
 }
 
-/* Whatever its arguments are; setsockopt needs its own. */
-static bool
-is_needed(long n)
+static int
+status_of(long n)
 {
+	const struct attempt a = {.call = call_it};
+
+	number = n;
+	return attempt_status(&a);
+}
+
+static void
+every_other_call_that_there_is_kills(void **state)
+{
+	/* whatever its arguments are; setsockopt needs its own */
 	static const long needed[] = {SYS_read, SYS_readv, SYS_writev,
 	    SYS_recvmmsg, SYS_sched_yield, SYS_exit_group,
 #ifdef SYS_epoll_wait
@@ -650,28 +659,9 @@ is_needed(long n)
 	    SYS_epoll_pwait
 #endif
 	};
-	size_t i;
-
-	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (needed[i] == n)
-			return true;
-	return false;
-}
-
-static void
-every_other_call_that_there_is_kills(void **state)
-{
-	const struct attempt a = {.call = call_in_vain};
-	int status;
 
 	(void)state;
-	for (number = 0; number < CALLS; number++) {
-		if (is_needed(number) || number == 335 || number == 336)
-			continue; /* no filter sees uretprobe and uprobe */
-		status = attempt_status(&a);
-		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
-			fail_msg("call %ld: status %#x", number, status);
-	}
+	calls_kill_but(needed, sizeof(needed) / sizeof(needed[0]), status_of);
 }
 #endif
 
