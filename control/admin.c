@@ -149,7 +149,7 @@ method_set(const struct call *call)
 	interface = state_interface(name);
 	if (interface == NULL) {
 		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
-		    "the method \"interfaces\" lists them",
+		    "\"interfaces\" lists them",
 		    "no interface \"%.64s\"", name);
 		call_fail(call, &error);
 	} else if (state_shares_name(interface)) {

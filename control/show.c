@@ -52,7 +52,7 @@ for_interfaces(
 
 	if (name != NULL && state_interface(json_string_value(name)) == NULL) {
 		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
-		    "the method \"interfaces\" lists them",
+		    "\"interfaces\" lists them",
 		    "no interface \"%.64s\"", json_string_value(name));
 		call_fail(call, &error);
 		return NULL;

@@ -47,16 +47,40 @@ remove_stale(const char *path)
 	return unlink(path);
 }
 
+/*
+ * Who may write to the directory could put a socket of their own in the place
+ * of this one, and be told what an administrator tells tund.  Where it is
+ * sticky, as /tmp is, the owner of a file alone may take it away.
+ */
+static bool
+others_may_replace(const struct stat *st)
+{
+	mode_t others = S_IWOTH | (st->st_gid == 0 ? 0 : S_IWGRP);
+
+	return st->st_uid != 0 ||
+	       ((st->st_mode & others) != 0 && (st->st_mode & S_ISVTX) == 0);
+}
+
 static int
 make_directory(const char *path)
 {
-	char copy[CONF_PATH_MAX];
+	char copy[CONF_PATH_MAX], *dir;
+	struct stat st;
 
 	strlcpy(copy, path, sizeof(copy));
-	if (mkdir(dirname(copy), 0755) == -1 && errno != EEXIST) {
+	dir = dirname(copy);
+	if ((mkdir(dir, 0755) == -1 && errno != EEXIST) ||
+	    stat(dir, &st) == -1) {
 		log_warnx("the directory of %s cannot be made: %s; make it, or "
 			  "choose another \"control\" path",
 		    path, strerror(errno));
+		return -1;
+	}
+	if (others_may_replace(&st)) {
+		log_warnx("users other than root may write to %s, and could "
+			  "replace the control socket; let root own it, and "
+			  "chmod go-w, or choose another \"control\" path",
+		    dir);
 		return -1;
 	}
 	return 0;

@@ -25,9 +25,10 @@
 struct reload {
 	struct daemon *d;
 	struct conf *next;
-	json_t *changes; /* of lines */
-	char why[512];	 /* the first error */
-	bool lost;	 /* an interface could not be put back */
+	json_t *changes;     /* of lines */
+	char why[512];	     /* the first error */
+	unsigned int errors; /* of the file, each of them logged */
+	bool lost;	     /* an interface could not be put back */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -46,7 +47,7 @@ reload_on_error(const char *message, void *arg)
 	struct reload *r = arg;
 
 	log_warnx("%s", message);
-	if (r->why[0] == '\0')
+	if (r->errors++ == 0)
 		strlcpy(r->why, message, sizeof(r->why));
 }
 
@@ -386,17 +387,32 @@ event_fields(const struct daemon *d, const json_t *changes)
 
 /* The same in the log, where nobody may have listened to the event. */
 static void
-log_changes(const struct daemon *d, const json_t *changes)
+log_changes(const struct daemon *d, const json_t *fields)
 {
-	size_t i, n = json_array_size(changes);
+	const json_t *changes = json_object_get(fields, "changes");
+	const json_t *more = json_object_get(fields, "more");
+	const json_t *one;
+	size_t i;
 
 	log_info("configuration reloaded, generation %u: %s", d->generation,
-	    n == 0 ? "no difference" : "what follows");
-	for (i = 0; i < n && i < CHANGES_TOLD; i++)
-		log_info("reload: %s",
-		    json_string_value(json_array_get(changes, i)));
-	if (i < n)
-		log_info("reload: and %zu more", n - i);
+	    json_array_size(changes) == 0 ? "no difference" : "what follows");
+	json_array_foreach (changes, i, one)
+		log_info("reload: %s", json_string_value(one));
+	if (more != NULL)
+		log_info("reload: and %lld more", json_integer_value(more));
+}
+
+/* What the file's errors said is in the log already, line by line. */
+static void
+log_refusal(const struct reload *r)
+{
+	if (r->errors > 0)
+		log_warnx("reload: the file has %u error%s; the old "
+			  "configuration stays in force",
+		    r->errors, r->errors == 1 ? "" : "s");
+	else
+		log_warnx("reload: %s%s", r->why,
+		    r->lost ? "" : "; the old configuration stays in force");
 }
 
 static json_t *
@@ -411,6 +427,7 @@ int
 reload(struct daemon *d, bool dry, json_t **result)
 {
 	struct reload r = {.d = d, .changes = json_array()};
+	json_t *fields;
 	int ok = -1;
 
 	r.next = conf_parse(
@@ -420,8 +437,7 @@ reload(struct daemon *d, bool dry, json_t **result)
 	if (r.next != NULL)
 		conf_free(r.next);
 	if (ok == -1) {
-		log_warnx("reload: %s%s", r.why,
-		    r.lost ? "" : "; the old configuration stays in force");
+		log_refusal(&r);
 		*result = refusal(&r);
 		json_decref(r.changes);
 		return -1;
@@ -429,9 +445,9 @@ reload(struct daemon *d, bool dry, json_t **result)
 	*result = json_pack("{s:b, s:O, s:i}", "dry_run", dry, "changes",
 	    r.changes, "generation", (int)d->generation);
 	if (!dry) {
-		log_changes(d, r.changes);
-		events_publish(
-		    d, "config.reloaded", NULL, event_fields(d, r.changes));
+		fields = event_fields(d, r.changes);
+		log_changes(d, fields);
+		events_publish(d, "config.reloaded", NULL, fields);
 	}
 	json_decref(r.changes);
 	return 0;
