@@ -96,16 +96,13 @@ ready_connect(void)
 	manager = -1;
 }
 
+/* Standard output is /dev/null already. */
 static void
 leave_standard_error(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
 	log_to_syslog(false);
-	if (null == -1 || dup2(null, STDERR_FILENO) == -1)
+	if (dup2(STDOUT_FILENO, STDERR_FILENO) == -1)
 		log_warn("standard error stays open");
-	if (null != -1)
-		close(null);
 }
 
 void

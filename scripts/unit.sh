@@ -39,9 +39,9 @@ write_conf() # mtu
 	END
 }
 
-main_pid()
+of_unit() # property
 {
-	systemctl show --property MainPID --value tund
+	systemctl show --property "$1" --value tund
 }
 
 in_container()
@@ -67,15 +67,15 @@ in_container()
 		"journalctl -u tund -p err -o cat | grep 'mtu \"none\"'"
 	sleep 20
 	check "and is tried again, more often than systemd's limit" \
-		sh -c '[ "$(systemctl show -P NRestarts tund)" -gt 5 ]'
+		[ "$(of_unit NRestarts)" -gt 5 ]
 	write_conf 1400
 	sleep 5
 	check "until the file is mended" systemctl is-active tund
-	old=$(main_pid)
+	old=$(of_unit MainPID)
 	kill -9 "$old"
 	sleep 5
 	check "killed, it is back" systemctl is-active tund
-	check "as another process" [ "$(main_pid)" != "$old" ]
+	check "as another process" [ "$(of_unit MainPID)" != "$old" ]
 	check "it stops" systemctl stop tund
 	check "its interface is gone" sh -c '! ip link show tun0'
 	check "its sockets are gone" [ ! -e /run/tund ]
