@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,17 +248,30 @@ proc_wait(struct proc *p)
 	proc_timer(pp, pp->delay);
 }
 
+/* No process could be made: a fall, too, or the start would never end. */
+static void
+proc_fell(struct proc *p, const char *path)
+{
+	log_warn("cannot start %s", path);
+	p->pid = 0;
+	p->priv->hooks->exited(
+	    p, "no process could be made for it", p->priv->arg);
+	if (p->state != PROC_STOPPED)
+		proc_wait(p);
+}
+
 void
 proc_start(struct proc *p)
 {
 	struct proc_private *pp = p->priv;
 	const char *name = process_name(p->kind);
-	char path[1024];
+	char path[PATH_MAX];
 	int sv[2];
 
 	p->since = clock_seconds();
 	p->started = time(NULL);
 	p->applied = p->missing = 0;
+	p->state = PROC_STARTING;
 	pp->killed = NULL;
 	pp->left = NULL;
 	pp->ended = false;
@@ -265,29 +279,26 @@ proc_start(struct proc *p)
 	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
 	if (access(path, X_OK) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1) {
-		log_warn("cannot start %s", path);
-		proc_wait(p);
+		proc_fell(p, path);
 		return;
 	}
 	fdpass_refuse(sv[0]);
-	/* whatever fails from here on is a fall */
-	p->state = PROC_STARTING;
 	if ((p->pid = fork()) == 0)
 		proc_exec(path, name, sv[1]);
-	/* both do it, so that it is done for either; it may be gone */
-	if (p->pid > 0)
-		setpgid(p->pid, p->pid);
-	close(sv[1]);
-	pp->channel = p->pid == -1 ? NULL
-				   : channel_new(pp->base, sv[0], imsg_read,
-					 proc_on_message, proc_on_close, pp);
-	if (pp->channel == NULL) {
-		log_warn("cannot start %s", path);
+	if (p->pid == -1) {
+		proc_fell(p, path);
 		close(sv[0]);
-		if (p->pid > 0)
-			proc_kill(p, "has no channel");
-		else
-			proc_wait(p);
+		close(sv[1]);
+		return;
+	}
+	/* both do it, so that it is done for either; it may be gone */
+	setpgid(p->pid, p->pid);
+	close(sv[1]);
+	pp->channel = channel_new(
+	    pp->base, sv[0], imsg_read, proc_on_message, proc_on_close, pp);
+	if (pp->channel == NULL) {
+		close(sv[0]);
+		proc_kill(p, "has no channel");
 		return;
 	}
 	proc_timer(pp, PROC_READY_SECONDS * 1000);
@@ -404,12 +415,11 @@ proc_ended(struct proc_private *pp)
 	proc_start(p);
 }
 
-int
+void
 proc_reap(void)
 {
 	struct proc_private *pp;
 	siginfo_t ended = {0};
-	int alive = 0;
 
 	while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       ended.si_pid != 0) {
@@ -422,7 +432,4 @@ proc_reap(void)
 			waitpid(ended.si_pid, NULL, 0);
 		ended.si_pid = 0;
 	}
-	LIST_FOREACH (pp, &procs, entry)
-		alive += pp->proc->pid > 0;
-	return alive;
 }

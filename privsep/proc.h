@@ -33,7 +33,10 @@ struct proc_hooks {
 	void (*ready)(struct proc *, void *arg);
 	/* Any other message: -1 when it is not legal. */
 	int (*message)(struct proc *, struct imsg *, void *arg);
-	/* It is gone; why is a sentence for the log and the event. */
+	/*
+	 * It is gone; why is a sentence for the log and the event.  pid is 0
+	 * if no process could be made in the first place.
+	 */
 	void (*exited)(struct proc *, const char *why, void *arg);
 };
 
@@ -70,7 +73,7 @@ int proc_send(struct proc *, uint32_t type, uint32_t id, const void *data,
 /* Has it not taken what was sent?  What can wait should. */
 bool proc_is_behind(const struct proc *);
 
-/* From SIGCHLD: reaps every child that ended.  How many still live. */
-int proc_reap(void);
+/* From SIGCHLD: reaps every child that ended. */
+void proc_reap(void);
 
 #endif

@@ -138,8 +138,11 @@ start_find_executables(const char *directory, char *buf)
 	if (realpath(directory, buf) == NULL)
 		no_executable(directory);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		snprintf(
-		    path, sizeof(path), "%s/%s", buf, process_name(kinds[i]));
+		if (snprintf(path, sizeof(path), "%s/%s", buf,
+			process_name(kinds[i])) >= (int)sizeof(path)) {
+			errno = ENAMETOOLONG;
+			no_executable(directory);
+		}
 		if (access(path, X_OK) == -1)
 			no_executable(path);
 	}

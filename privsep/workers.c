@@ -223,6 +223,9 @@ workers_on_exited(struct proc *p, const char *why, void *arg)
 		end_with_device(q);
 	else
 		daemon_child_ended(q->iface->daemon, p, why);
+	state_changed(q->iface->daemon);
+	if (p->pid == 0)
+		return;
 	events_publish(q->iface->daemon, "worker.exited", iface_name(q->iface),
 	    json_pack("{s:i, s:i, s:s}", "queue", (int)q->number, "pid",
 		(int)p->pid, "reason", why));

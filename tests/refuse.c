@@ -27,6 +27,7 @@ static const struct {
     {"chown", EPERM, SCMP_SYS(chown), 0, {0}},
     {"chown", EPERM, SCMP_SYS(fchownat), 0, {0}},
     {"capset", EPERM, SCMP_SYS(capset), 0, {0}},
+    {"fork", EAGAIN, SCMP_SYS(clone), 0, {0}},
     {"subreaper", EPERM, SCMP_SYS(prctl), 1, SUBREAPER},
 };
 
