@@ -35,7 +35,7 @@ enum sandbox_layer {
 struct sandbox {
 	uid_t uid;
 	gid_t gid;
-	pid_t parent;	     /* getppid() before the fork's exec */
+	pid_t parent;	     /* getppid() when the child began */
 	bool strict;	     /* a missing layer is fatal */
 	unsigned int nofile; /* RLIMIT_NOFILE afterwards; 0: no new fd */
 	bool see_users; /* SO_PEERCRED must tell users apart, common/idmap.h */

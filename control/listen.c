@@ -128,6 +128,9 @@ listen_add(struct event_base *base, int fd, bool admin)
 void
 listen_start(void)
 {
+	/* every new state calls this: the pause after a failure stands */
+	if (evtimer_pending(listen_again, NULL))
+		return;
 	event_add(listeners[0], NULL);
 	event_add(listeners[1], NULL);
 }

@@ -30,7 +30,7 @@ typedef void channel_on_close(const char *why, void *arg);
 /* imsg_recv, or imsg_read for who takes no descriptor from the other side. */
 typedef int channel_receive(int sock, struct imsg *);
 
-/* Takes sock (made non-blocking); NULL if memory is short. */
+/* Takes sock (made non-blocking).  NULL: sock stays the caller's. */
 struct channel *channel_new(struct event_base *, int sock, channel_receive *,
     channel_on_message *, channel_on_close *, void *arg);
 /*

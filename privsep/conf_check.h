@@ -3,7 +3,11 @@
 
 #include "privsep/conf_scope.h"
 
-/* What can be said only when the block is complete. */
+/*
+ * What can be said, and filled in, only when the block is complete: a peer
+ * inherits from its interface and its prefixes are sorted; without a
+ * virtio_net_hdr the offloads of the tun are off.
+ */
 void check_interface(struct conf_errors *, const struct build_interfaces *,
     struct build_interface *);
 void check_peer(struct conf_errors *, struct build_peer *);

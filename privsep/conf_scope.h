@@ -10,7 +10,7 @@
 
 /*
  * What conf_build.c notes while it builds and conf_check.c looks at when a
- * block ends: where each statement stood.
+ * block ends: where each statement stood, and what it belongs to.
  */
 struct scope {
 	struct conf_where begin;

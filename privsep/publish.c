@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,7 +81,7 @@ publish_event(struct daemon *d, const char *json)
 	size_t len = strlen(json);
 
 	if (len > LIMIT_EVENT) {
-		log_warnx("event %lu is too long to be told", d->seq);
+		log_warnx("event %" PRIu64 " is too long to be told", d->seq);
 		return;
 	}
 	proc_send(d->control, MSG_CONTROL_EVENT, 0, json, len, -1);

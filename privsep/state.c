@@ -325,6 +325,7 @@ memfd_seal(const char *text, size_t len)
 	int fd = memfd_create("tund-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	ssize_t n;
 	size_t at;
+	int saved;
 
 	if (fd == -1)
 		return -1;
@@ -336,7 +337,9 @@ memfd_seal(const char *text, size_t len)
 		goto fail;
 	return fd;
 fail:
+	saved = errno;
 	close(fd);
+	errno = saved;
 	return -1;
 }
 

@@ -21,8 +21,9 @@ size_t tun_read(struct worker *, uint8_t *buf);
 
 /*
  * Writes one frame that holds so many packets and so many bytes of them.
- * 0; or the errno of a refusal, which is EINVAL for one that the kernel will
- * not take in this form.  Every other refusal is counted here.
+ * 0; or EINVAL: the kernel does not take it in this form, which is counted
+ * here if it is one packet; or EAGAIN (the queue is full, or memory short) or
+ * EIO for what is lost and counted here.
  */
 int tun_write(struct worker *, const struct iovec *, int iovcnt, size_t bytes,
     size_t packets);
