@@ -82,6 +82,22 @@ endpoint_format(const struct endpoint *e, char *buf)
 	return buf;
 }
 
+bool
+addr_is_unspecified(const struct addr *a)
+{
+	static const uint8_t zero[sizeof(a->bytes)];
+
+	return memcmp(a->bytes, zero, sizeof(zero)) == 0;
+}
+
+bool
+addr_is_multicast(const struct addr *a)
+{
+	if (a->family == 4)
+		return a->bytes[0] >> 4 == 0xe;
+	return a->bytes[0] == 0xff;
+}
+
 unsigned int
 addr_bits(const struct addr *a)
 {

@@ -42,6 +42,10 @@ const char *addr_format(const struct addr *, char *buf);
 const char *prefix_format(const struct prefix *, char *buf);
 const char *endpoint_format(const struct endpoint *, char *buf);
 
+/* 0.0.0.0 or ::. */
+bool addr_is_unspecified(const struct addr *);
+/* 224.0.0.0/4 or ff00::/8. */
+bool addr_is_multicast(const struct addr *);
 /* Bits in an address of this family: 32 or 128. */
 unsigned int addr_bits(const struct addr *);
 /* Clears the bits behind the prefix length. */

@@ -1,6 +1,5 @@
 #include "control/admin.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -149,8 +148,8 @@ method_set(const struct call *call)
 	interface = state_interface(name);
 	if (interface == NULL) {
 		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
-		    "\"interfaces\" lists them",
-		    "no interface \"%.64s\"", name);
+		    "\"interfaces\" lists them", "no interface \"%.64s\"",
+		    name);
 		call_fail(call, &error);
 	} else if (state_shares_name(interface)) {
 		jsonrpc_fail(&error, JSONRPC_REFUSED,

@@ -1,6 +1,5 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <errno.h>
 #include <event2/buffer.h>

@@ -7,7 +7,6 @@
 #include "control/events.h"
 #include "control/limits.h"
 #include "ipc/jsonrpc.h"
-#include "ipc/limits.h"
 
 struct subscriber {
 	TAILQ_ENTRY(subscriber) entry;

@@ -1,6 +1,4 @@
 #include <event2/buffer.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "control/limits.h"
 #include "control/line.h"

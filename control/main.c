@@ -1,7 +1,6 @@
 #include <event2/event.h>
 #include <jansson.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 

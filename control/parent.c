@@ -1,9 +1,7 @@
 #include <sys/socket.h>
 
-#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"

@@ -52,8 +52,8 @@ for_interfaces(
 
 	if (name != NULL && state_interface(json_string_value(name)) == NULL) {
 		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
-		    "\"interfaces\" lists them",
-		    "no interface \"%.64s\"", json_string_value(name));
+		    "\"interfaces\" lists them", "no interface \"%.64s\"",
+		    json_string_value(name));
 		call_fail(call, &error);
 		return NULL;
 	}

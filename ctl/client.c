@@ -168,7 +168,8 @@ stopped(void)
 	return CTL_NOT_RUNNING;
 }
 
-static enum ctl_exit
+/* What it said before it left may still be read: a failure is seen there. */
+static void
 client_send(struct client *c, const char *text, size_t len)
 {
 	ssize_t n;
@@ -177,11 +178,9 @@ client_send(struct client *c, const char *text, size_t len)
 		n = send(c->fd, text, len, MSG_NOSIGNAL);
 		if (n == -1 && errno == EINTR)
 			n = 0;
-		/* what it said before it left may still be read */
 		else if (n == -1)
-			return CTL_OK;
+			return;
 	}
-	return CTL_OK;
 }
 
 static int

@@ -1,8 +1,6 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ctl/show.h"
 #include "ctl/table.h"

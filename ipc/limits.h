@@ -11,7 +11,8 @@
 #define LIMIT_PEERS 256		      /* max-peers of one interface */
 #define LIMIT_SLOTS (2 * LIMIT_PEERS) /* sockets: a pool per family */
 #define LIMIT_PREFIXES 65536	      /* of one interface, all peers together */
-#define LIMIT_EVENT 12288	      /* bytes of an event: 192 addresses */
+#define LIMIT_ADDRESSES 64	      /* of one interface */
+#define LIMIT_EVENT 12288	      /* bytes: three lists of addresses */
 #define LIMIT_REQUEST 65536	      /* bytes of one client request */
 #define LIMIT_MESSAGES 2000	      /* of a child to the parent in a second */
 #define MTU_MIN 68

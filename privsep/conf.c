@@ -5,7 +5,6 @@
 
 #include "common/log.h"
 #include "privsep/conf.h"
-#include "privsep/conf_value.h"
 
 static void
 conf_peer_free(struct conf_peer *p)

@@ -49,7 +49,6 @@ struct conf_peer {
 	struct conf_prefixes allow; /* host bits cleared */
 	uint32_t mark;		    /* fwmark, 0: none */
 	char bind_device[IFNAMSIZ]; /* "": none */
-	int line;		    /* where it stands, for messages */
 };
 TAILQ_HEAD(conf_peers, conf_peer);
 

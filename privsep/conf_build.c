@@ -1,4 +1,3 @@
-#include <net/if.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,10 +391,9 @@ build_address(struct conf_build *b, struct conf_where where, const char *text)
 		    "address %s is given already in this interface", text);
 		return;
 	}
-	if (addresses->count == LINK_ADDRESSES_MAX)
+	if (addresses->count == LIMIT_ADDRESSES)
 		conf_error(b->errors, where,
-		    "more than %d addresses in one interface",
-		    LINK_ADDRESSES_MAX);
+		    "more than %d addresses in one interface", LIMIT_ADDRESSES);
 	else
 		conf_prefixes_append(addresses, &p);
 }
@@ -556,7 +554,6 @@ build_peer_begin(
 
 	p = build_alloc(sizeof(*p));
 	p->conf = build_alloc(sizeof(*p->conf));
-	p->conf->line = where.line;
 	p->scope.begin = where;
 	b->peer = p;
 	build_peer_name(b, where, name);

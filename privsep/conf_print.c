@@ -1,6 +1,5 @@
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "ipc/msg.h"
 #include "privsep/conf.h"

@@ -6,7 +6,6 @@
 #include "privsep/conf_value.h"
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-static const uint8_t zero[16];
 
 /* numbers */
 
@@ -186,20 +185,6 @@ conf_value_path(const struct conf_value *v, char path[CONF_PATH_MAX])
 }
 
 /* addresses */
-
-bool
-addr_is_unspecified(const struct addr *a)
-{
-	return memcmp(a->bytes, zero, sizeof(zero)) == 0;
-}
-
-bool
-addr_is_multicast(const struct addr *a)
-{
-	if (a->family == 4)
-		return a->bytes[0] >> 4 == 0xe;
-	return a->bytes[0] == 0xff;
-}
 
 static bool
 addr_is_link_local(const struct addr *a)

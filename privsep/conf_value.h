@@ -40,7 +40,4 @@ int conf_value_prefix(const struct conf_value *, struct prefix *);
 /* The address and scope of an endpoint; its port is left alone. */
 int conf_value_address(const struct conf_value *, struct endpoint *);
 
-bool addr_is_unspecified(const struct addr *);
-bool addr_is_multicast(const struct addr *);
-
 #endif

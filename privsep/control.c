@@ -16,6 +16,7 @@
 #include "privsep/reload.h"
 #include "privsep/state.h"
 #include "privsep/workers.h"
+#include "privsep/why.h"
 
 #define RELOADS_MS 500 /* in a second */
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
@@ -134,13 +135,13 @@ static void
 control_on_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
 	struct iface *ifc = iface_find(d, r->interface);
-	char why[256];
+	struct why why;
 
 	if (ifc == NULL)
 		control_refuse(d, id, REPLY_INVALID, "no such interface",
 		    "see \"interfaces\"");
-	else if (ifconf_set_mtu(ifc, r->value, why, sizeof(why)) == -1)
-		control_refuse(d, id, REPLY_REFUSED, why, NULL);
+	else if (ifconf_set_mtu(ifc, r->value, &why) == -1)
+		control_refuse(d, id, REPLY_REFUSED, why.text, NULL);
 	else
 		control_reply(d, id, REPLY_OK,
 		    json_pack("{s:s, s:i}", "interface", iface_name(ifc),

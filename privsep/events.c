@@ -1,6 +1,5 @@
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/log.h"
@@ -9,7 +8,8 @@
 #include "privsep/publish.h"
 #include "privsep/state.h"
 
-const char *
+/* RFC 3339, UTC, milliseconds.  buf: 32 bytes. */
+static const char *
 events_time(char *buf)
 {
 	struct timespec ts;

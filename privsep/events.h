@@ -17,7 +17,5 @@ struct daemon;
  */
 void events_publish(
     struct daemon *, const char *event, const char *interface, json_t *fields);
-/* RFC 3339, UTC, milliseconds.  buf: 32 bytes. */
-const char *events_time(char *buf);
 
 #endif

@@ -12,6 +12,7 @@
 #include "privsep/netlink.h"
 #include "privsep/tun.h"
 #include "privsep/udp.h"
+#include "privsep/why.h"
 
 #define IFACE_ID_MAX 0xffffu
 
@@ -83,7 +84,7 @@ struct iface {
 	const struct link_state *link;
 	bool gone;		 /* iface_set_gone: to be made again */
 	unsigned int gone_ticks; /* tries since then; retry.c: for good */
-	char gone_why[256];	 /* why it could not be, as told last */
+	struct why gone_why;	 /* why it could not be, as told last */
 	uint32_t mtu;		 /* as last set by us, bytes; 0: never */
 	uint32_t mtu_at_commit;	 /* that ifconf_commit sets; 0: none */
 	struct iface_undo undo;

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "privsep/link.h"
 #include "privsep/netlink.h"
 #include "privsep/netns.h"
+#include "privsep/why.h"
 
 /* Outer headers: IPv4 or IPv6, and UDP. */
 #define OVERHEAD_IPV4 28
@@ -102,7 +102,7 @@ address_remedy(const struct prefix *p, int error)
 /* Adds what c has and old has not (old NULL: all).  -1 after why. */
 static int
 add_addresses(struct iface *ifc, const struct conf_interface *c,
-    const struct conf_interface *old, char *why, size_t whylen)
+    const struct conf_interface *old, struct why *why)
 {
 	const struct prefix *p;
 	char text[PREFIX_STRLEN];
@@ -114,13 +114,11 @@ add_addresses(struct iface *ifc, const struct conf_interface *c,
 		if (old != NULL && has_prefix(&old->addresses, p))
 			continue;
 		r = netlink_add_address(ifc->daemon->netlink, ifc->ifindex, p);
-		if (r == -1) {
-			snprintf(why, whylen,
+		if (r == -1)
+			return why_set(why,
 			    "%s: address %s cannot be added: %s%s",
 			    iface_name(ifc), prefix_format(p, text),
 			    strerror(errno), address_remedy(p, errno));
-			return -1;
-		}
 		/* what was there before is not ours to take away */
 		if (r == 0)
 			conf_prefixes_append(&ifc->undo.addresses, p);
@@ -168,7 +166,7 @@ add_route(struct iface *ifc, const struct prefix *p)
 
 static int
 add_routes(struct iface *ifc, const struct conf_interface *c,
-    const struct conf_interface *old, char *why, size_t whylen)
+    const struct conf_interface *old, struct why *why)
 {
 	const struct conf_peer *p;
 	char text[PREFIX_STRLEN];
@@ -182,7 +180,7 @@ add_routes(struct iface *ifc, const struct conf_interface *c,
 				continue;
 			if (add_route(ifc, &p->allow.list[i]) == 0)
 				continue;
-			snprintf(why, whylen,
+			return why_set(why,
 			    "%s: route to %s cannot be added: %s%s",
 			    iface_name(ifc),
 			    prefix_format(&p->allow.list[i], text),
@@ -190,7 +188,6 @@ add_routes(struct iface *ifc, const struct conf_interface *c,
 			    errno == EEXIST
 				? "; remove that route, or set \"routes off\""
 				: "");
-			return -1;
 		}
 	}
 	return 0;
@@ -246,13 +243,11 @@ set_promote(struct iface *ifc)
 }
 
 static int
-set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
+set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 {
-	if (netlink_set_mtu(ifc->daemon->netlink, ifc->ifindex, mtu) == -1) {
-		snprintf(why, whylen, "%s: mtu %u: %s", iface_name(ifc), mtu,
+	if (netlink_set_mtu(ifc->daemon->netlink, ifc->ifindex, mtu) == -1)
+		return why_set(why, "%s: mtu %u: %s", iface_name(ifc), mtu,
 		    strerror(errno));
-		return -1;
-	}
 	ifc->mtu = mtu;
 	return 0;
 }
@@ -276,7 +271,7 @@ queues_taken_over(const struct iface *ifc)
  * More queues than ours mean that somebody else reads this device's packets.
  */
 static int
-check_queues(struct iface *ifc, char *why, size_t whylen)
+check_queues(struct iface *ifc, struct why *why)
 {
 	uint32_t queues;
 
@@ -284,15 +279,14 @@ check_queues(struct iface *ifc, char *why, size_t whylen)
 		-1 ||
 	    queues <= ifc->queue_count + queues_taken_over(ifc))
 		return 0;
-	snprintf(why, whylen,
+	return why_set(why,
 	    "%s has %u queues where we opened %zu: another process reads its "
 	    "packets; end that process, or use another name",
 	    iface_name(ifc), queues, ifc->queue_count);
-	return -1;
 }
 
 static int
-find_index(struct iface *ifc, char *why, size_t whylen)
+find_index(struct iface *ifc, struct why *why)
 {
 	const int ours = netns_of_tun_is_ours(ifc->tun.fd);
 
@@ -303,27 +297,27 @@ find_index(struct iface *ifc, char *why, size_t whylen)
 	if (ifc->ifindex != 0)
 		return 0;
 	if (errno == ENODEV)
-		snprintf(why, whylen,
+		why_set(why,
 		    "%s is not in this network namespace; add \"unmonitored\" "
 		    "to its device",
 		    ifc->tun.name);
 	else
-		snprintf(why, whylen, "%s has no number: %s", ifc->tun.name,
+		why_set(why, "%s has no number: %s", ifc->tun.name,
 		    strerror(errno));
 	return -1;
 }
 
 int
-ifconf_apply(struct iface *ifc, char *why, size_t whylen)
+ifconf_apply(struct iface *ifc, struct why *why)
 {
 	const struct conf_interface *c = ifc->conf;
 	struct netlink *nl = ifc->daemon->netlink;
 
 	if (!c->monitored)
 		return 0;
-	if (find_index(ifc, why, whylen) == -1)
+	if (find_index(ifc, why) == -1)
 		return -1;
-	if (check_queues(ifc, why, whylen) == -1)
+	if (check_queues(ifc, why) == -1)
 		return -1;
 	/* one that was there before may have to be as it was */
 	if (c->device != CONF_DEVICE_CREATE)
@@ -331,28 +325,26 @@ ifconf_apply(struct iface *ifc, char *why, size_t whylen)
 		    netlink_get_link(nl, ifc->ifindex, &ifc->undo.link) == 0;
 	ifconf_set_lengths(ifc, c);
 	set_promote(ifc);
-	if (set_mtu(ifc, mtu_wanted(ifc, c), why, whylen) == -1 ||
-	    add_addresses(ifc, c, NULL, why, whylen) == -1)
+	if (set_mtu(ifc, mtu_wanted(ifc, c), why) == -1 ||
+	    add_addresses(ifc, c, NULL, why) == -1)
 		return -1;
-	if (netlink_set_up(nl, ifc->ifindex, 1) == -1) {
-		snprintf(why, whylen, "%s cannot be set up: %s", ifc->tun.name,
+	if (netlink_set_up(nl, ifc->ifindex, 1) == -1)
+		return why_set(why, "%s cannot be set up: %s", ifc->tun.name,
 		    strerror(errno));
-		return -1;
-	}
-	return add_routes(ifc, c, NULL, why, whylen);
+	return add_routes(ifc, c, NULL, why);
 }
 
 void
 ifconf_return(struct iface *ifc)
 {
-	char why[256];
+	struct why why;
 
 	if (!iface_is_here(ifc))
 		return;
 	ifconf_set_lengths(ifc, ifc->conf);
 	set_promote(ifc);
-	if (set_mtu(ifc, mtu_wanted(ifc, ifc->conf), why, sizeof(why)) == -1)
-		log_warnx("%s", why);
+	if (set_mtu(ifc, mtu_wanted(ifc, ifc->conf), &why) == -1)
+		log_warnx("%s", why.text);
 	if (netlink_set_up(ifc->daemon->netlink, ifc->ifindex, 1) == -1)
 		log_warn("%s cannot be set up", iface_name(ifc));
 }
@@ -380,12 +372,11 @@ ifconf_warn_loops(struct iface *ifc)
 static void
 restore(struct iface *ifc, const struct conf_interface *c)
 {
-	char why[256];
+	struct why why;
 
-	if (iface_is_here(ifc) &&
-	    (add_addresses(ifc, c, NULL, why, sizeof(why)) == -1 ||
-		add_routes(ifc, c, NULL, why, sizeof(why)) == -1))
-		log_warnx("%s", why);
+	if (iface_is_here(ifc) && (add_addresses(ifc, c, NULL, &why) == -1 ||
+				      add_routes(ifc, c, NULL, &why) == -1))
+		log_warnx("%s", why.text);
 	ifconf_settle(ifc);
 }
 
@@ -427,7 +418,7 @@ ifconf_undo(struct iface *ifc)
 {
 	struct netlink *nl = ifc->daemon->netlink;
 	const struct iface_undo *undo = &ifc->undo;
-	char why[256];
+	struct why why;
 	size_t i;
 
 	if (iface_is_here(ifc)) {
@@ -438,8 +429,8 @@ ifconf_undo(struct iface *ifc)
 			netlink_del_address(
 			    nl, ifc->ifindex, &undo->addresses.list[i]);
 		if (undo->link.mtu != 0 &&
-		    set_mtu(ifc, undo->link.mtu, why, sizeof(why)) == -1)
-			log_warnx("%s", why);
+		    set_mtu(ifc, undo->link.mtu, &why) == -1)
+			log_warnx("%s", why.text);
 		if (undo->all)
 			undo_settings(ifc);
 	}
@@ -448,31 +439,31 @@ ifconf_undo(struct iface *ifc)
 
 /* With less than IPv6 needs the kernel takes its addresses away. */
 int
-ifconf_set_mtu(struct iface *ifc, uint32_t mtu, char *why, size_t whylen)
+ifconf_set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 {
 	const struct prefix *ipv6 = conf_find_ipv6(ifc->conf);
 	char text[PREFIX_STRLEN];
 
 	if (!ifc->conf->monitored)
-		snprintf(why, whylen,
+		why_set(why,
 		    "%s is unmonitored: its MTU is set by whoever made it",
 		    iface_name(ifc));
 	else if (iface_is_deleted(ifc))
-		snprintf(why, whylen,
+		why_set(why,
 		    "%s is deleted: set its MTU when it is there again",
 		    iface_name(ifc));
 	else if (!iface_is_here(ifc))
-		snprintf(why, whylen,
+		why_set(why,
 		    "%s is in another network namespace: set its MTU there",
 		    iface_name(ifc));
 	else if (mtu < MTU_MIN_IPV6 && ipv6 != NULL)
-		snprintf(why, whylen,
+		why_set(why,
 		    "%s: mtu %u is too small for IPv6, which needs %d; raise "
 		    "it or remove address %s",
 		    iface_name(ifc), mtu, MTU_MIN_IPV6,
 		    prefix_format(ipv6, text));
 	else
-		return set_mtu(ifc, mtu, why, whylen);
+		return set_mtu(ifc, mtu, why);
 	return -1;
 }
 
@@ -517,7 +508,7 @@ mtu_to_set(struct iface *ifc, const struct conf_interface *c)
  */
 int
 ifconf_prepare(
-    struct iface *ifc, const struct conf_interface *c, char *why, size_t whylen)
+    struct iface *ifc, const struct conf_interface *c, struct why *why)
 {
 	const struct conf_interface *old = ifc->conf;
 	uint32_t mtu;
@@ -535,9 +526,9 @@ ifconf_prepare(
 		ifc->undo.link.mtu = mtu_now(ifc);
 	else
 		ifc->mtu_at_commit = mtu;
-	if ((ifc->undo.link.mtu == 0 || set_mtu(ifc, mtu, why, whylen) == 0) &&
-	    add_addresses(ifc, c, old, why, whylen) == 0 &&
-	    add_routes(ifc, c, old, why, whylen) == 0)
+	if ((ifc->undo.link.mtu == 0 || set_mtu(ifc, mtu, why) == 0) &&
+	    add_addresses(ifc, c, old, why) == 0 &&
+	    add_routes(ifc, c, old, why) == 0)
 		return 0;
 	ifconf_abandon(ifc);
 	return -1;
@@ -575,7 +566,7 @@ ifconf_abandon(struct iface *ifc)
 void
 ifconf_commit(struct iface *ifc, const struct conf_interface *c)
 {
-	char why[256];
+	struct why why;
 
 	if (!iface_is_here(ifc)) {
 		ifconf_settle(ifc);
@@ -583,8 +574,8 @@ ifconf_commit(struct iface *ifc, const struct conf_interface *c)
 	}
 	ifconf_remove(ifc, ifc->conf, c);
 	if (ifc->mtu_at_commit != 0 &&
-	    set_mtu(ifc, ifc->mtu_at_commit, why, sizeof(why)) == -1)
-		log_warnx("%s", why);
+	    set_mtu(ifc, ifc->mtu_at_commit, &why) == -1)
+		log_warnx("%s", why.text);
 	ifconf_set_lengths(ifc, c);
 	if (loses_routes(&ifc->conf->addresses, c))
 		restore(ifc, c);

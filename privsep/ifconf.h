@@ -6,20 +6,21 @@
 
 struct conf_interface;
 struct iface;
+struct why;
 
 /*
  * What an interface is given through rtnetlink: MTU, addresses, routes, queue
  * length, and up.  Nothing of it is done for one that is unmonitored.  All
  * write one line to why when they return -1.
  */
-int ifconf_apply(struct iface *, char *why, size_t whylen);
+int ifconf_apply(struct iface *, struct why *why);
 /*
  * From the configuration in force to c in two steps: what c adds comes beside
  * what is there (prepare, and nothing is left of it when it fails); then either
  * what c no longer has goes (commit), or what it added (abandon).
  */
 int ifconf_prepare(
-    struct iface *, const struct conf_interface *c, char *why, size_t whylen);
+    struct iface *, const struct conf_interface *c, struct why *why);
 void ifconf_commit(struct iface *, const struct conf_interface *c);
 void ifconf_abandon(struct iface *);
 /*
@@ -39,7 +40,7 @@ void ifconf_restore(struct iface *);
  */
 void ifconf_warn_loops(struct iface *);
 /* For an administrator: the MTU until the next reload that changes it. */
-int ifconf_set_mtu(struct iface *, uint32_t mtu, char *why, size_t whylen);
+int ifconf_set_mtu(struct iface *, uint32_t mtu, struct why *why);
 /* What ifconf_apply has given it stays, or goes again, and nothing else. */
 void ifconf_settle(struct iface *);
 void ifconf_undo(struct iface *);

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,10 +11,10 @@
 #include "privsep/lifecycle.h"
 #include "privsep/link.h"
 #include "privsep/ports.h"
-#include "privsep/privilege.h"
 #include "privsep/slots.h"
 #include "privsep/steering.h"
 #include "privsep/workers.h"
+#include "privsep/why.h"
 
 static void
 steer(struct iface *ifc)
@@ -25,7 +24,7 @@ steer(struct iface *ifc)
 }
 
 static int
-open_queues(struct iface *ifc, char *why, size_t whylen)
+open_queues(struct iface *ifc, struct why *why)
 {
 	struct queue *q;
 	uint32_t i;
@@ -41,9 +40,8 @@ open_queues(struct iface *ifc, char *why, size_t whylen)
 			    counters_create((uint32_t)ifc->slot_count);
 		if (q->counters_fd != -1)
 			continue;
-		snprintf(why, whylen, "%s: queue %u: %s%s", iface_name(ifc), i,
-		    strerror(errno), errno == EMFILE ? OPEN_FILES_REMEDY : "");
-		return -1;
+		return why_set(why, "%s: queue %u: %s", iface_name(ifc), i,
+		    why_errno(errno));
 	}
 	/* what others may have is theirs until it is certain */
 	if (ifc->conf->device == CONF_DEVICE_CREATE)
@@ -85,14 +83,13 @@ take_id(struct daemon *d)
 }
 
 struct iface *
-lifecycle_open(
-    struct daemon *d, struct conf_interface *c, char *why, size_t whylen)
+lifecycle_open(struct daemon *d, struct conf_interface *c, struct why *why)
 {
 	struct iface *ifc = calloc(1, sizeof(*ifc));
 	size_t i;
 
 	if (ifc == NULL) {
-		strlcpy(why, "no memory", whylen);
+		why_set(why, "no memory");
 		return NULL;
 	}
 	ifc->daemon = d;
@@ -100,12 +97,9 @@ lifecycle_open(
 	ifc->tun.fd = -1;
 	for (i = 0; i < LIMIT_QUEUES; i++)
 		ifc->queue[i].tun_fd = ifc->queue[i].counters_fd = -1;
-	if (ports_check(ifc, why, whylen) == -1 ||
-	    tun_open(c, &ifc->tun, why, whylen) == -1 ||
-	    slots_open(ifc, why, whylen) == -1 ||
-	    open_queues(ifc, why, whylen) == -1 ||
-	    ifconf_apply(ifc, why, whylen) == -1 ||
-	    slots_prepare(ifc, c, why, whylen) == -1) {
+	if (ports_check(ifc, why) == -1 || tun_open(c, &ifc->tun, why) == -1 ||
+	    slots_open(ifc, why) == -1 || open_queues(ifc, why) == -1 ||
+	    ifconf_apply(ifc, why) == -1 || slots_prepare(ifc, c, why) == -1) {
 		lifecycle_close(ifc);
 		return NULL;
 	}
@@ -131,14 +125,14 @@ lifecycle_watch(struct iface *ifc)
 int
 lifecycle_start(struct iface *ifc)
 {
-	char why[256];
+	struct why why;
 
 	/* now it is: an interface that had the same device has cleared it */
 	if (ifc->conf->device != CONF_DEVICE_CREATE)
 		steer(ifc);
 	if (ifc->unsteered != 0) {
-		steering_explain(ifc->unsteered, why, sizeof(why));
-		log_warnx("%s: %s", iface_name(ifc), why);
+		steering_explain(ifc->unsteered, &why);
+		log_warnx("%s: %s", iface_name(ifc), why.text);
 	}
 	ifconf_settle(ifc);
 	ifc->certain = true;
@@ -234,11 +228,9 @@ give_slots_back(struct iface *ifc, const struct conf_interface *c)
 }
 
 int
-lifecycle_prepare(
-    struct iface *ifc, struct conf_interface *c, char *why, size_t whylen)
+lifecycle_prepare(struct iface *ifc, struct conf_interface *c, struct why *why)
 {
-	if (slots_prepare(ifc, c, why, whylen) == 0 &&
-	    ifconf_prepare(ifc, c, why, whylen) == 0)
+	if (slots_prepare(ifc, c, why) == 0 && ifconf_prepare(ifc, c, why) == 0)
 		return 0;
 	give_slots_back(ifc, c);
 	return -1;

@@ -7,6 +7,7 @@
 struct conf_interface;
 struct daemon;
 struct iface;
+struct why;
 
 /* How an interface comes, changes and goes. */
 
@@ -15,7 +16,7 @@ struct iface;
  * start workers.  NULL after writing to why.
  */
 struct iface *lifecycle_open(
-    struct daemon *, struct conf_interface *, char *why, size_t whylen);
+    struct daemon *, struct conf_interface *, struct why *why);
 /* The event loop runs: watch the link, start the workers. */
 int lifecycle_start(struct iface *);
 /*
@@ -39,8 +40,7 @@ void lifecycle_reassert(struct iface *);
  * it.  Then one of the two others follows, which cannot fail: only from
  * lifecycle_commit on is the new configuration referred to.
  */
-int lifecycle_prepare(
-    struct iface *, struct conf_interface *, char *why, size_t whylen);
+int lifecycle_prepare(struct iface *, struct conf_interface *, struct why *why);
 void lifecycle_commit(struct iface *, struct conf_interface *);
 void lifecycle_abandon(struct iface *, struct conf_interface *);
 

@@ -240,7 +240,7 @@ on_address(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
 		return;
 	now = *current(m, e);
 	/* There may be more than we hold. */
-	if (now.address_count == LINK_ADDRESSES_MAX)
+	if (now.address_count == LIMIT_ADDRESSES)
 		e->stale = true;
 	if (h->nlmsg_type == RTM_NEWADDR)
 		link_add_address(&now, &p);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "ipc/limits.h"
 
 /*
  * Watches rtnetlink for the links we own, keeps their state, compares, and
@@ -15,7 +16,6 @@
 struct event_base;
 struct link_monitor;
 
-#define LINK_ADDRESSES_MAX 64
 #define LINK_NSID_HOME (-1)    /* the monitor's own namespace */
 #define LINK_NSID_UNKNOWN (-2) /* another one, which we cannot name */
 
@@ -30,7 +30,7 @@ struct link_state {
 	uint32_t mtu;
 	int32_t nsid; /* LINK_NSID_HOME, _UNKNOWN, or our number for it */
 	uint32_t address_count;
-	struct prefix addresses[LINK_ADDRESSES_MAX]; /* sorted */
+	struct prefix addresses[LIMIT_ADDRESSES]; /* sorted */
 };
 
 enum link_change {
@@ -86,10 +86,10 @@ bool link_monitor_heard(struct link_monitor *);
 /* Tells now what the loop would tell soon. */
 void link_monitor_catch_up(struct link_monitor *);
 
-/* Also for tests: as if these bytes had come from a namespace. */
+/* For tests alone: as if these bytes had come from a namespace. */
 void link_monitor_feed(
     struct link_monitor *, const void *bytes, size_t len, int nsid);
-/* Also for tests: the netlink socket, to make its buffer small. */
+/* For tests alone: the netlink socket, to make its buffer small. */
 int link_monitor_fd(const struct link_monitor *);
 
 #endif

@@ -87,9 +87,9 @@ link_add_address(struct link_state *state, const struct prefix *p)
 
 	if (bsearch(p, state->addresses, count, sizeof(*p), prefix_compare))
 		return;
-	if (count == LINK_ADDRESSES_MAX) {
+	if (count == LIMIT_ADDRESSES) {
 		log_debug("%s has more than %d addresses", state->name,
-		    LINK_ADDRESSES_MAX);
+		    LIMIT_ADDRESSES);
 		return;
 	}
 	state->addresses[count] = *p;

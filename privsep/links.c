@@ -1,13 +1,11 @@
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/log.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
-#include "privsep/lifecycle.h"
 #include "privsep/links.h"
 #include "privsep/state.h"
 

@@ -11,7 +11,7 @@
 #include "ipc/fdpass.h"
 #include "privsep/daemon.h"
 #include "privsep/listen.h"
-#include "privsep/privilege.h"
+#include "privsep/why.h"
 
 #define CONTROL_BACKLOG 16
 
@@ -132,8 +132,7 @@ listen_on(const char *path, gid_t gid)
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1) {
-		log_warnx("control socket: %s%s", strerror(errno),
-		    errno == EMFILE ? OPEN_FILES_REMEDY : "");
+		log_warnx("control socket: %s", why_errno(errno));
 		return -1;
 	}
 	fdpass_refuse(fd);

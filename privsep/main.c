@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +16,6 @@
 #include "privsep/conf.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
-#include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/lifecycle.h"
 #include "privsep/links.h"
@@ -34,6 +32,7 @@
 #include "privsep/start.h"
 #include "privsep/state.h"
 #include "privsep/steering.h"
+#include "privsep/why.h"
 
 static void
 print_error(const char *message, void *arg)
@@ -64,11 +63,11 @@ open_interfaces(struct daemon *d)
 {
 	struct conf_interface *c;
 	struct iface *ifc;
-	char why[512];
+	struct why why;
 
 	TAILQ_FOREACH (c, &d->conf->interfaces, entry) {
-		if ((ifc = lifecycle_open(d, c, why, sizeof(why))) == NULL) {
-			log_warnx("%s:%d: %s", c->file, c->line, why);
+		if ((ifc = lifecycle_open(d, c, &why)) == NULL) {
+			log_warnx("%s:%d: %s", c->file, c->line, why.text);
 			return -1;
 		}
 		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);

@@ -8,7 +8,6 @@
 #include <linux/sockios.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <unistd.h>
 

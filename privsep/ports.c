@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "privsep/conf.h"
@@ -7,6 +6,7 @@
 #include "privsep/iface.h"
 #include "privsep/ports.h"
 #include "privsep/udp.h"
+#include "privsep/why.h"
 
 /*
  * A reload opens the new beside the old: what one of ours listens on, which is
@@ -24,12 +24,12 @@ is_ours(const struct iface *ifc)
 }
 
 void
-ports_explain(const struct iface *ifc, const struct endpoint *local, char *why,
-    size_t whylen)
+ports_explain(
+    const struct iface *ifc, const struct endpoint *local, struct why *why)
 {
 	char text[ENDPOINT_STRLEN];
 
-	snprintf(why, whylen,
+	why_set(why,
 	    "%s: %s is in use by another program; end that, or listen on "
 	    "another port",
 	    iface_name(ifc), endpoint_format(local, text));
@@ -38,7 +38,7 @@ ports_explain(const struct iface *ifc, const struct endpoint *local, char *why,
 /* What else may be wrong with it is told when it is used. */
 static int
 check(const struct iface *ifc, struct endpoint local, const char *device,
-    char *why, size_t whylen)
+    struct why *why)
 {
 	uint32_t queue;
 
@@ -47,25 +47,24 @@ check(const struct iface *ifc, struct endpoint local, const char *device,
 	for (queue = 0; queue < ifc->conf->queues; queue++, local.port++) {
 		if (udp_is_free(&local, device) || errno != EADDRINUSE)
 			continue;
-		ports_explain(ifc, &local, why, whylen);
+		ports_explain(ifc, &local, why);
 		return -1;
 	}
 	return 0;
 }
 
 static int
-check_both(
-    const struct iface *ifc, const char *device, char *why, size_t whylen)
+check_both(const struct iface *ifc, const char *device, struct why *why)
 {
 	const struct conf_interface *c = ifc->conf;
 
-	if (check(ifc, c->listen4, device, why, whylen) == -1)
+	if (check(ifc, c->listen4, device, why) == -1)
 		return -1;
-	return check(ifc, c->listen6, device, why, whylen);
+	return check(ifc, c->listen6, device, why);
 }
 
 int
-ports_check(struct iface *ifc, char *why, size_t whylen)
+ports_check(struct iface *ifc, struct why *why)
 {
 	const struct conf_interface *c = ifc->conf;
 	const char *device = c->bind_device;
@@ -73,13 +72,13 @@ ports_check(struct iface *ifc, char *why, size_t whylen)
 
 	if (is_ours(ifc))
 		return 0;
-	if (check_both(ifc, device, why, whylen) == -1)
+	if (check_both(ifc, device, why) == -1)
 		return -1;
 	TAILQ_FOREACH (p, &c->peers, entry) {
 		if (strcmp(p->bind_device, device) == 0)
 			continue;
 		device = p->bind_device;
-		if (check_both(ifc, device, why, whylen) == -1)
+		if (check_both(ifc, device, why) == -1)
 			return -1;
 	}
 	return 0;

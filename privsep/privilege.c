@@ -2,7 +2,6 @@
 #include <sys/syscall.h>
 
 #include <linux/capability.h>
-#include <stdint.h>
 #include <unistd.h>
 
 #include "privsep/privilege.h"

@@ -3,11 +3,6 @@
 
 #include <stdbool.h>
 
-/* What to do about EMFILE. */
-#define OPEN_FILES_REMEDY                  \
-	"; raise the limit of open files " \
-	"(LimitNOFILE in a unit, else ulimit -n)"
-
 /* A capability that privilege_drop keeps and we lack; NULL: none. */
 const char *privilege_missing(void);
 /*

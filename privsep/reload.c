@@ -1,6 +1,5 @@
 #include <jansson.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,7 +11,7 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/reload.h"
-#include "privsep/state.h"
+#include "privsep/why.h"
 
 #define CHANGES_TOLD 16 /* in an event */
 
@@ -26,7 +25,7 @@ struct reload {
 	struct daemon *d;
 	struct conf *next;
 	json_t *changes;     /* of lines */
-	char why[512];	     /* the first error */
+	struct why why;	     /* the first error */
 	unsigned int errors; /* of the file, each of them logged */
 	bool lost;	     /* an interface could not be put back */
 };
@@ -48,7 +47,7 @@ reload_on_error(const char *message, void *arg)
 
 	log_warnx("%s", message);
 	if (r->errors++ == 0)
-		strlcpy(r->why, message, sizeof(r->why));
+		why_set(&r->why, "%s", message);
 }
 
 static struct iface *
@@ -91,13 +90,10 @@ compare(struct reload *r)
 	enum conf_change change;
 	struct iface *ifc;
 
-	if (!conf_global_equal(r->d->conf, r->next)) {
-		strlcpy(r->why,
+	if (!conf_global_equal(r->d->conf, r->next))
+		return why_set(&r->why,
 		    "user, control and sandbox cannot change while tund "
-		    "runs; restart it",
-		    sizeof(r->why));
-		return -1;
-	}
+		    "runs; restart it");
 	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
 		if (conf_find_interface(r->next, ifc->conf->name) == NULL)
 			note(r, "%s: interface removed", ifc->conf->name);
@@ -127,7 +123,7 @@ open_added(struct reload *r, struct ifaces *added)
 	TAILQ_FOREACH (c, &r->next->interfaces, entry) {
 		if (find_running(r->d, c->name) != NULL)
 			continue;
-		ifc = lifecycle_open(r->d, c, r->why, sizeof(r->why));
+		ifc = lifecycle_open(r->d, c, &r->why);
 		if (ifc == NULL)
 			return -1;
 		TAILQ_INSERT_TAIL(added, ifc, entry);
@@ -184,8 +180,8 @@ prepare_kept(struct reload *r)
 	struct iface *ifc;
 
 	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
-		if (is_kept(r, ifc) && lifecycle_prepare(ifc, next_of(r, ifc),
-					   r->why, sizeof(r->why)) == -1) {
+		if (is_kept(r, ifc) &&
+		    lifecycle_prepare(ifc, next_of(r, ifc), &r->why) == -1) {
 			abandon_kept(r, ifc);
 			return -1;
 		}
@@ -226,18 +222,19 @@ static void
 put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 {
 	struct iface *ifc;
-	char why[256];
+	struct why why, first;
 
-	ifc = lifecycle_open(r->d, c, why, sizeof(why));
+	ifc = lifecycle_open(r->d, c, &why);
 	if (ifc != NULL) {
 		TAILQ_INSERT_TAIL(back, ifc, entry);
 		return;
 	}
-	log_warnx("%s; interface \"%s\" stays away until the next reload", why,
+	log_warnx("%s; interface \"%s\" stays away until the next reload",
+	    why.text, c->name);
+	first = r->why;
+	why_set(&r->why,
+	    "%s; interface \"%s\" stays away until the next reload", first.text,
 	    c->name);
-	strlcat(r->why, "; interface \"", sizeof(r->why));
-	strlcat(r->why, c->name, sizeof(r->why));
-	strlcat(r->why, "\" stays away until the next reload", sizeof(r->why));
 	r->lost = true;
 }
 
@@ -277,7 +274,7 @@ replace_changed(struct reload *r, struct ifaces *replaced)
 		gone = ifc->gone;
 		if (!gone)
 			take_away(r, ifc);
-		anew = lifecycle_open(r->d, c, r->why, sizeof(r->why));
+		anew = lifecycle_open(r->d, c, &r->why);
 		if (anew == NULL)
 			return -1;
 		if (gone)
@@ -411,14 +408,14 @@ log_refusal(const struct reload *r)
 			  "configuration stays in force",
 		    r->errors, r->errors == 1 ? "" : "s");
 	else
-		log_warnx("reload: %s%s", r->why,
+		log_warnx("reload: %s%s", r->why.text,
 		    r->lost ? "" : "; the old configuration stays in force");
 }
 
 static json_t *
 refusal(const struct reload *r)
 {
-	return json_pack("{s:s, s:s}", "message", r->why, "hint",
+	return json_pack("{s:s, s:s}", "message", r->why.text, "hint",
 	    r->lost ? "look at the log, then reload again"
 		    : "the old configuration stays in force");
 }

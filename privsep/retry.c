@@ -14,6 +14,7 @@
 #include "privsep/retry.h"
 #include "privsep/slots.h"
 #include "privsep/state.h"
+#include "privsep/why.h"
 
 #define GONE_TICKS 3
 #define GONE_FOR_GOOD UINT_MAX
@@ -30,12 +31,12 @@ struct retry {
 
 /* Once for each reason: it is tried again every second. */
 static void
-tell_why_gone(struct iface *ifc, const char *why)
+tell_why_gone(struct iface *ifc, const struct why *why)
 {
-	if (strcmp(ifc->gone_why, why) == 0)
+	if (strcmp(ifc->gone_why.text, why->text) == 0)
 		return;
-	strlcpy(ifc->gone_why, why, sizeof(ifc->gone_why));
-	log_warnx("%s; tried again every second", why);
+	ifc->gone_why = *why;
+	log_warnx("%s; tried again every second", why->text);
 }
 
 static bool
@@ -53,7 +54,7 @@ make_again(struct iface *ifc)
 {
 	struct daemon *d = ifc->daemon;
 	struct iface *anew;
-	char why[256];
+	struct why why;
 
 	/* the worker may know before rtnetlink: let the event be told first */
 	if (is_lost_for_good(ifc) ||
@@ -68,9 +69,9 @@ make_again(struct iface *ifc)
 		ifc->gone_ticks = GONE_FOR_GOOD;
 		return;
 	}
-	anew = lifecycle_open(d, ifc->conf, why, sizeof(why));
+	anew = lifecycle_open(d, ifc->conf, &why);
 	if (anew == NULL) {
-		tell_why_gone(ifc, why);
+		tell_why_gone(ifc, &why);
 		return;
 	}
 	log_info("%s: made again", iface_name(anew));

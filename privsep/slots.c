@@ -1,17 +1,15 @@
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "ipc/counters.h"
-#include "privsep/conf_value.h"
 #include "privsep/iface.h"
 #include "privsep/ports.h"
-#include "privsep/privilege.h"
 #include "privsep/slots.h"
 #include "privsep/state.h"
+#include "privsep/why.h"
 
 /*
  * A peer that changes has its new socket before the old one is let go, so
@@ -30,9 +28,8 @@ pool_size(const struct conf_interface *c)
 }
 
 static int
-open_family(struct iface *ifc, unsigned int family, char *why, size_t whylen)
+open_family(struct iface *ifc, unsigned int family, struct why *why)
 {
-	bool gro = (ifc->conf->offloads & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
 	struct slot *s;
 	uint32_t i, q;
 
@@ -42,34 +39,32 @@ open_family(struct iface *ifc, unsigned int family, char *why, size_t whylen)
 		for (q = 0; q < LIMIT_QUEUES; q++)
 			s->fd[q] = -1;
 		for (q = 0; q < ifc->conf->queues; q++) {
-			s->fd[q] = udp_open(
-			    family, ifc->conf->socket_buffer, gro, &s->got);
+			s->fd[q] =
+			    udp_open(family, ifc->conf->socket_buffer, &s->got);
 			if (s->fd[q] != -1)
 				continue;
-			snprintf(why, whylen, "%s: IPv%u socket: %s%s",
-			    ifc->conf->name, family, strerror(errno),
-			    errno == EMFILE ? OPEN_FILES_REMEDY
-				", or lower max-peers or queues"
+			return why_set(why, "%s: IPv%u socket: %s%s",
+			    ifc->conf->name, family, why_errno(errno),
+			    errno == EMFILE ? ", or lower max-peers or queues"
 					    : "");
-			return -1;
 		}
 	}
 	return 0;
 }
 
 int
-slots_open(struct iface *ifc, char *why, size_t whylen)
+slots_open(struct iface *ifc, struct why *why)
 {
 	const struct conf_interface *c = ifc->conf;
 
 	ifc->slots = calloc((size_t)pool_size(c) * 2, sizeof(*ifc->slots));
 	if (ifc->slots == NULL) {
-		strlcpy(why, "no memory", whylen);
+		why_set(why, "no memory");
 		return -1;
 	}
-	if (c->listen4.port != 0 && open_family(ifc, 4, why, whylen) == -1)
+	if (c->listen4.port != 0 && open_family(ifc, 4, why) == -1)
 		return -1;
-	if (c->listen6.port != 0 && open_family(ifc, 6, why, whylen) == -1)
+	if (c->listen6.port != 0 && open_family(ifc, 6, why) == -1)
 		return -1;
 	return 0;
 }
@@ -189,39 +184,37 @@ slot_take(struct iface *ifc, unsigned int family)
 
 static void
 explain_aim(struct iface *ifc, const struct conf_peer *p,
-    const struct endpoint *local, int error, char *why, size_t whylen)
+    const struct endpoint *local, int error, struct why *why)
 {
 	char text[ENDPOINT_STRLEN];
 
 	if (error == EADDRINUSE)
-		ports_explain(ifc, local, why, whylen);
+		ports_explain(ifc, local, why);
 	else if (error == ENODEV && p->bind_device[0] != '\0')
-		snprintf(why, whylen,
+		why_set(why,
 		    "%s: peer \"%s\": bind-device %s does not exist; make it "
 		    "first, or name another",
 		    iface_name(ifc), p->name, p->bind_device);
 	else
-		snprintf(why, whylen, "%s: peer \"%s\" at %s: %s",
-		    iface_name(ifc), p->name,
-		    endpoint_format(&p->endpoint, text), strerror(error));
+		why_set(why, "%s: peer \"%s\" at %s: %s", iface_name(ifc),
+		    p->name, endpoint_format(&p->endpoint, text),
+		    strerror(error));
 }
 
 /* No route yet is no reason to give up: it is tried again. */
 static int
 slot_assign(struct iface *ifc, const struct conf_interface *c,
-    const struct conf_peer *p, char *why, size_t whylen)
+    const struct conf_peer *p, struct why *why)
 {
 	struct slot *s = slot_take(ifc, p->endpoint.addr.family);
 	char text[ENDPOINT_STRLEN];
 	struct endpoint local;
 
-	if (s == NULL) {
-		snprintf(why, whylen,
+	if (s == NULL)
+		return why_set(why,
 		    "%s: no free socket for peer \"%s\"; raise max-peers, or "
 		    "reload again in a second",
 		    iface_name(ifc), p->name);
-		return -1;
-	}
 	s->peer = p;
 	s->state = SLOT_USED;
 	if (slot_aim(ifc, c, s, &local) == 0)
@@ -233,7 +226,7 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 		    endpoint_format(&p->endpoint, text));
 		return 0;
 	}
-	explain_aim(ifc, p, &local, errno, why, whylen);
+	explain_aim(ifc, p, &local, errno, why);
 	slot_retire(ifc, s);
 	return -1;
 }
@@ -265,14 +258,12 @@ is_served(const struct iface *ifc, const struct conf_peer *p)
 }
 
 int
-slots_prepare(
-    struct iface *ifc, struct conf_interface *c, char *why, size_t whylen)
+slots_prepare(struct iface *ifc, struct conf_interface *c, struct why *why)
 {
 	const struct conf_peer *p;
 
 	TAILQ_FOREACH (p, &c->peers, entry)
-		if (!is_served(ifc, p) &&
-		    slot_assign(ifc, c, p, why, whylen) == -1)
+		if (!is_served(ifc, p) && slot_assign(ifc, c, p, why) == -1)
 			return -1;
 	return 0;
 }

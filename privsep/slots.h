@@ -7,6 +7,7 @@
 
 struct conf_interface;
 struct iface;
+struct why;
 struct queue;
 
 /*
@@ -14,7 +15,7 @@ struct queue;
  * family that it listens on, passed to the workers at their start, aimed as
  * peers come and retired as they go.
  */
-int slots_open(struct iface *, char *why, size_t whylen);
+int slots_open(struct iface *, struct why *why);
 void slots_close(struct iface *);
 /*
  * A change of peers has two steps.  Prepare takes and aims free slots for the
@@ -22,8 +23,7 @@ void slots_close(struct iface *);
  * Commit hands the other slots over to their peers in it and retires the
  * rest; abandon gives back what prepare took.
  */
-int slots_prepare(
-    struct iface *, struct conf_interface *, char *why, size_t whylen);
+int slots_prepare(struct iface *, struct conf_interface *, struct why *why);
 void slots_commit(struct iface *, const struct conf_interface *);
 void slots_abandon(struct iface *, const struct conf_interface *);
 /*

@@ -1,4 +1,5 @@
 #include "privsep/steering.h"
+#include "privsep/why.h"
 
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -8,7 +9,6 @@
 #include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -158,9 +158,9 @@ steering_set(int tun)
 }
 
 void
-steering_explain(int error, char *why, size_t whylen)
+steering_explain(int error, struct why *why)
 {
-	snprintf(why, whylen,
+	why_set(why,
 	    "the driver chooses the queues, so packets of a flow may overtake "
 	    "each other: %s%s",
 	    strerror(error),

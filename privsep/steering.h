@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+struct why;
+
 /*
  * Which queue of a device takes a packet: a program that the kernel runs for
  * each (TUNSETSTEERINGEBPF, Linux 4.16), one for all devices.
@@ -19,7 +21,7 @@ void steering_load(void);
  */
 int steering_set(int tun);
 /* One line of what that error means, its cause and the remedy. */
-void steering_explain(int error, char *why, size_t whylen);
+void steering_explain(int error, struct why *why);
 /* The driver chooses again. */
 void steering_clear(int tun);
 

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,8 +22,8 @@
 #include "privsep/conf.h"
 #include "privsep/netns.h"
 #include "privsep/nlsock.h"
-#include "privsep/privilege.h"
 #include "privsep/tun.h"
+#include "privsep/why.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20 /* Linux 6.2 */
@@ -42,21 +41,6 @@
 #define OFFLOADS_USO (OFFLOAD_BIT(OFFLOAD_USO_TX) | OFFLOAD_BIT(OFFLOAD_USO_RX))
 
 enum kind { KIND_UNKNOWN, KIND_NONE, KIND_TUN, KIND_TAP, KIND_OTHER };
-
-static int explain(char *, size_t, const char *, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* Always -1, so that a failure is one statement. */
-static int
-explain(char *why, size_t whylen, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, whylen, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 static int
 tun_flags(int fd, struct ifreq *ifr)
@@ -118,39 +102,37 @@ device_kind(const char *name)
 }
 
 static int
-explain_attach(
-    const struct conf_interface *conf, int error, char *why, size_t whylen)
+explain_attach(const struct conf_interface *conf, int error, struct why *why)
 {
 	switch (error) {
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s: %s is missing: load the driver with "
 		    "`modprobe tun`",
 		    conf->name, TUN_PATH);
 	case EPERM:
 	case EACCES:
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s: opening a tun device needs CAP_NET_ADMIN and access "
 		    "to %s: start tund as root, and let its unit or container "
 		    "use the device",
 		    conf->name, TUN_PATH);
 	case EISDIR:
 	case ENOTTY:
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s: %s is something else: make it anew with `mknod %s c "
 		    "10 200`",
 		    conf->name, TUN_PATH, TUN_PATH);
 	case EINVAL:
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s: the kernel refuses this name or its flags: choose "
 		    "another name",
 		    conf->name);
 	default:
-		return explain(why, whylen, "%s: cannot open %s: %s%s",
-		    conf->name, TUN_PATH, strerror(error),
-		    error == EMFILE ? OPEN_FILES_REMEDY : "");
+		return why_set(why, "%s: cannot open %s: %s", conf->name,
+		    TUN_PATH, why_errno(error));
 	}
 }
 
@@ -162,8 +144,8 @@ wanted_flags(const struct conf_interface *conf)
 }
 
 static int
-open_created(const struct conf_interface *conf, struct tun *tun, char *why,
-    size_t whylen)
+open_created(
+    const struct conf_interface *conf, struct tun *tun, struct why *why)
 {
 	struct ifreq ifr;
 	enum kind kind;
@@ -174,14 +156,14 @@ open_created(const struct conf_interface *conf, struct tun *tun, char *why,
 	if (tun->fd != -1)
 		return 0;
 	if (errno != EBUSY)
-		return explain_attach(conf, errno, why, whylen);
+		return explain_attach(conf, errno, why);
 	kind = device_kind(conf->name);
 	if (kind == KIND_OTHER || kind == KIND_TAP)
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s exists already and is not a tun device: choose another "
 		    "name",
 		    conf->name);
-	return explain(why, whylen,
+	return why_set(why,
 	    "%s exists already: use `device adopt` to take it over, or another "
 	    "name",
 	    conf->name);
@@ -239,45 +221,44 @@ tun_attr(int netns, const char *name, uint16_t type, uint16_t size)
 }
 
 static int
-explain_adopt(
-    const struct conf_interface *conf, int error, char *why, size_t whylen)
+explain_adopt(const struct conf_interface *conf, int error, struct why *why)
 {
 	if (error == EBUSY)
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s is in use by another process: stop that process, or "
 		    "choose another device",
 		    conf->name);
 	if (error == EINVAL && conf->queues > 1)
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s was made with a single queue: set `queues 1`, or make "
 		    "it with `ip tuntap add mode tun multi_queue`",
 		    conf->name);
 	if (error == EINVAL)
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s was made with multi_queue: set `queues` to 2 or more, "
 		    "or make it without multi_queue",
 		    conf->name);
-	return explain_attach(conf, error, why, whylen);
+	return explain_attach(conf, error, why);
 }
 
 static int
-open_adopted(const struct conf_interface *conf, struct tun *tun, char *why,
-    size_t whylen)
+open_adopted(
+    const struct conf_interface *conf, struct tun *tun, struct why *why)
 {
 	struct ifreq ifr;
 
 	switch (device_kind(conf->name)) {
 	case KIND_NONE:
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s does not exist: make it with `ip tuntap add dev %s "
 		    "mode tun`, or leave out `device adopt`",
 		    conf->name, conf->name);
 	case KIND_TAP:
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s is a tap device: tund needs one made with `mode tun`",
 		    conf->name);
 	case KIND_OTHER:
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s is not a tun device: choose another name", conf->name);
 	case KIND_UNKNOWN:
 	case KIND_TUN:
@@ -285,13 +266,13 @@ open_adopted(const struct conf_interface *conf, struct tun *tun, char *why,
 	}
 	/* to attach one more queue would take packets from who has it */
 	if (tun_attr(-1, conf->name, IFLA_TUN_NUM_QUEUES, 4) > 0)
-		return explain_adopt(conf, EBUSY, why, whylen);
+		return explain_adopt(conf, EBUSY, why);
 	tun->fd = tun_attach(conf->name, wanted_flags(conf), &ifr);
 	if (tun->fd == -1)
-		return explain_adopt(conf, errno, why, whylen);
+		return explain_adopt(conf, errno, why);
 	/* Without it, it vanished meanwhile and this call made a new one. */
 	if (tun_flags(tun->fd, &ifr) == -1 || !(ifr_bits(&ifr) & IFF_PERSIST))
-		return explain(why, whylen,
+		return why_set(why,
 		    "%s is not persistent: make it with `ip tuntap add`, or "
 		    "leave out `device adopt`",
 		    conf->name);
@@ -315,44 +296,43 @@ has_packet_info(int fd, const char *name)
 }
 
 static int
-check_inherited(
-    const struct conf_interface *conf, int fd, char *why, size_t whylen)
+check_inherited(const struct conf_interface *conf, int fd, struct why *why)
 {
 	struct ifreq ifr;
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		return explain(why, whylen,
+		return why_set(why,
 		    "descriptor %d is not open: the service manager must pass "
 		    "it",
 		    fd);
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(TUN_MAJOR, TUN_MINOR))
-		return explain(why, whylen,
+		return why_set(why,
 		    "descriptor %d is not a tun device: it must be opened from "
 		    "%s",
 		    fd, TUN_PATH);
 	if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
-		return explain(why, whylen,
+		return why_set(why,
 		    "descriptor %d is not open for reading and writing: open "
 		    "it with O_RDWR",
 		    fd);
 	if (tun_flags(fd, &ifr) == -1)
-		return explain(why, whylen,
+		return why_set(why,
 		    "descriptor %d has no device: attach it with TUNSETIFF "
 		    "before tund starts",
 		    fd);
 	if (!(ifr_bits(&ifr) & IFF_TUN))
-		return explain(why, whylen,
+		return why_set(why,
 		    "descriptor %d is the tap device %.15s: tund needs one "
 		    "made with IFF_TUN",
 		    fd, ifr.ifr_name);
 	if (has_packet_info(fd, ifr.ifr_name))
-		return explain(why, whylen,
+		return why_set(why,
 		    "descriptor %d, %.15s, has packet information headers: "
 		    "make it with IFF_NO_PI",
 		    fd, ifr.ifr_name);
 	if (conf->queues > 1 && !(ifr_bits(&ifr) & IFF_MULTI_QUEUE))
-		return explain(why, whylen,
+		return why_set(why,
 		    "descriptor %d, %.15s, has a single queue: set `queues 1`, "
 		    "or make it with IFF_MULTI_QUEUE",
 		    fd, ifr.ifr_name);
@@ -360,21 +340,20 @@ check_inherited(
 }
 
 static int
-open_inherited(const struct conf_interface *conf, struct tun *tun, char *why,
-    size_t whylen)
+open_inherited(
+    const struct conf_interface *conf, struct tun *tun, struct why *why)
 {
 	int flags;
 
-	if (check_inherited(conf, conf->fd, why, whylen) == -1)
+	if (check_inherited(conf, conf->fd, why) == -1)
 		return -1;
 	flags = fcntl(conf->fd, F_GETFL);
 	/* A duplicate: the number in the file still works after a reload. */
 	if (fcntl(conf->fd, F_SETFD, FD_CLOEXEC) == -1 ||
 	    fcntl(conf->fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
 	    (tun->fd = fcntl(conf->fd, F_DUPFD_CLOEXEC, 3)) == -1)
-		return explain(why, whylen,
-		    "descriptor %d cannot be prepared: %s%s", conf->fd,
-		    strerror(errno), errno == EMFILE ? OPEN_FILES_REMEDY : "");
+		return why_set(why, "descriptor %d cannot be prepared: %s",
+		    conf->fd, why_errno(errno));
 	return 0;
 }
 
@@ -420,20 +399,19 @@ set_header(int fd)
 }
 
 static int
-prepare(const struct conf_interface *conf, struct tun *tun, char *why,
-    size_t whylen)
+prepare(const struct conf_interface *conf, struct tun *tun, struct why *why)
 {
 	struct ifreq ifr;
 
 	if (tun_flags(tun->fd, &ifr) == -1)
-		return explain(why, whylen, "%s: cannot read its flags: %s",
-		    conf->name, strerror(errno));
+		return why_set(why, "%s: cannot read its flags: %s", conf->name,
+		    strerror(errno));
 	if (set_owner(conf, tun->fd) == -1)
-		return explain(why, whylen,
+		return why_set(why,
 		    "%.15s: cannot make root its owner: %s: start tund as root",
 		    ifr.ifr_name, strerror(errno));
 	if (set_header(tun->fd) == -1)
-		return explain(why, whylen,
+		return why_set(why,
 		    "%.15s: cannot set its header: %s: use Linux 4.3 or later",
 		    ifr.ifr_name, strerror(errno));
 	strlcpy(tun->name, ifr.ifr_name, sizeof(tun->name));
@@ -446,11 +424,10 @@ prepare(const struct conf_interface *conf, struct tun *tun, char *why,
 }
 
 int
-tun_open(const struct conf_interface *conf, struct tun *tun, char *why,
-    size_t whylen)
+tun_open(const struct conf_interface *conf, struct tun *tun, struct why *why)
 {
 	static int (*const openers[])(
-	    const struct conf_interface *, struct tun *, char *, size_t) = {
+	    const struct conf_interface *, struct tun *, struct why *) = {
 	    [CONF_DEVICE_CREATE] = open_created,
 	    [CONF_DEVICE_ADOPT] = open_adopted,
 	    [CONF_DEVICE_FD] = open_inherited,
@@ -458,8 +435,8 @@ tun_open(const struct conf_interface *conf, struct tun *tun, char *why,
 
 	memset(tun, 0, sizeof(*tun));
 	tun->fd = -1;
-	if (openers[conf->device](conf, tun, why, whylen) == 0 &&
-	    prepare(conf, tun, why, whylen) == 0)
+	if (openers[conf->device](conf, tun, why) == 0 &&
+	    prepare(conf, tun, why) == 0)
 		return 0;
 	if (tun->fd != -1) {
 		tun_give_back(tun);

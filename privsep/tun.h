@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct conf_interface;
+struct why;
 
 /*
  * Opens and prepares /dev/net/tun: flags, owner, header size, endianness,
@@ -26,8 +27,7 @@ struct tun {
  * one line that names the cause and the remedy.  Of an inherited descriptor
  * the tun gets a duplicate, so that its number can be used again.
  */
-int tun_open(
-    const struct conf_interface *, struct tun *, char *why, size_t whylen);
+int tun_open(const struct conf_interface *, struct tun *, struct why *why);
 /* For one adopted in vain: its owner is who it was.  Before the close. */
 void tun_give_back(const struct tun *);
 /* Of one that stays: it keeps no offloads, which its next user may not know. */

@@ -55,8 +55,7 @@ set_family_options(int fd, unsigned int family)
 }
 
 int
-udp_open(
-    unsigned int family, uint32_t buffer, bool gro, struct udp_buffers *got)
+udp_open(unsigned int family, uint32_t buffer, struct udp_buffers *got)
 {
 	int saved, fd = socket(family == 4 ? AF_INET : AF_INET6,
 		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -79,7 +78,6 @@ udp_open(
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)buffer);
 	got->rcvbuf = get_buffer(fd, SO_RCVBUF);
 	got->sndbuf = get_buffer(fd, SO_SNDBUF);
-	got->gro = gro && udp_set_gro(fd, true) == 0;
 	return fd;
 }
 

@@ -16,7 +16,6 @@
 struct udp_buffers {
 	uint32_t rcvbuf; /* bytes, as the kernel granted them */
 	uint32_t sndbuf;
-	bool gro; /* UDP_GRO is on */
 };
 
 struct udp_aim {
@@ -26,14 +25,17 @@ struct udp_aim {
 	const char *device; /* to bind to, "": none */
 };
 
-/* family 4 or 6.  The socket, or -1 with errno. */
-int udp_open(
-    unsigned int family, uint32_t buffer, bool gro, struct udp_buffers *got);
+/*
+ * family 4 or 6; buffer: bytes asked for each way.  The socket, or -1 with
+ * errno.
+ */
+int udp_open(unsigned int family, uint32_t buffer, struct udp_buffers *got);
 /*
  * A socket that was aimed before keeps its local address.  0, or -1 with
  * errno; nothing then comes in, and it can be aimed again.
  */
 int udp_aim(int fd, const struct udp_aim *);
+/* 0, or -1 with errno. */
 int udp_retire(int fd);
 /* The address and port that an aimed socket sends from; -1: it has none. */
 int udp_local(int fd, struct endpoint *);
@@ -52,6 +54,7 @@ bool udp_is_local(int fd, const char *device);
  * that is made later is another one.
  */
 bool udp_lost_device(int fd);
+/* 0, or -1 with errno. */
 int udp_set_gro(int fd, bool on);
 /* Does this kernel know UDP_SEGMENT, and UDP_GRO? */
 bool udp_has_gso(void);

@@ -18,7 +18,7 @@ on_change(const struct link_state *link, enum link_change change,
 	/* No event without a change. */
 	if (change == LINK_MTU && now->mtu == before->mtu)
 		abort();
-	if (now->address_count > LINK_ADDRESSES_MAX)
+	if (now->address_count > LIMIT_ADDRESSES)
 		abort();
 }
 

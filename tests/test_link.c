@@ -871,7 +871,7 @@ more_addresses_than_fit_do_no_harm(void **state)
 	nets_run("for i in $(seq 80); do echo addr add 10.3.$i.1/24 dev t0;"
 		 "done | ip -batch -");
 	turn(w);
-	assert_int_equal(w->link->address_count, LINK_ADDRESSES_MAX);
+	assert_int_equal(w->link->address_count, LIMIT_ADDRESSES);
 	nets_run("for i in $(seq 70); do echo addr del 10.3.$i.1/24 dev t0;"
 		 "done | ip -batch -");
 	turn(w);

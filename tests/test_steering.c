@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "privsep/steering.h"
+#include "privsep/why.h"
 #include "tests/nets.h"
 #include "tests/packets.h"
 
@@ -33,7 +34,7 @@
 
 static int queues[QUEUES];
 static int packets = -1; /* a packet socket */
-static char why[256];
+static struct why why;
 static int bpf_error; /* what the call bpf fails with, 0: it does not */
 
 long __real_syscall(long, ...);
@@ -380,9 +381,9 @@ expect_refusal(int tun, int error)
 {
 	assert_int_equal(steering_set(tun), -1);
 	assert_int_equal(errno, error);
-	steering_explain(error, why, sizeof(why));
-	assert_non_null(strstr(why, "may overtake each other"));
-	assert_non_null(strstr(why, strerror(error)));
+	steering_explain(error, &why);
+	assert_non_null(strstr(why.text, "may overtake each other"));
+	assert_non_null(strstr(why.text, strerror(error)));
 }
 
 static void
@@ -392,11 +393,12 @@ a_refusal_is_explained(void **state)
 	bpf_error = EPERM;
 	steering_load();
 	expect_refusal(queues[0], EPERM);
-	assert_non_null(strstr(why, "add CAP_BPF to CapabilityBoundingSet"));
+	assert_non_null(
+	    strstr(why.text, "add CAP_BPF to CapabilityBoundingSet"));
 	bpf_error = ENOSYS;
 	steering_load();
 	expect_refusal(queues[0], ENOSYS);
-	assert_null(strstr(why, "CAP_BPF"));
+	assert_null(strstr(why.text, "CAP_BPF"));
 	/* what is no tun device cannot have it */
 	bpf_error = 0;
 	steering_load();

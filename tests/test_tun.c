@@ -19,6 +19,7 @@
 #include "ipc/msg.h"
 #include "privsep/conf.h"
 #include "privsep/tun.h"
+#include "privsep/why.h"
 #include "tests/nets.h"
 
 #define TUN_OFFLOADS                                                 \
@@ -28,7 +29,7 @@
 #define FEATURES_TSO (TUN_F_TSO4 | TUN_F_TSO6)
 #define FEATURES_USO (0x20 | 0x40) /* TUN_F_USO4, TUN_F_USO6 */
 
-static char why[256];
+static struct why why;
 /* A TUNSETOFFLOAD with any of these is refused; the last that was not. */
 static unsigned long refused, taken;
 /* One that is refused whatever it says; 0: none. */
@@ -73,7 +74,7 @@ setup(void **state)
 {
 	(void)state;
 	nets_enter();
-	memset(why, 0, sizeof(why));
+	memset(&why, 0, sizeof(why));
 	refused = failing = 0;
 	return 0;
 }
@@ -98,8 +99,8 @@ open_it(const struct conf_interface *c)
 {
 	struct tun tun;
 
-	if (tun_open(c, &tun, why, sizeof(why)) == -1)
-		fail_msg("refused: %s", why);
+	if (tun_open(c, &tun, &why) == -1)
+		fail_msg("refused: %s", why.text);
 	assert_int_equal(fcntl(tun.fd, F_GETFD), FD_CLOEXEC);
 	assert_true(fcntl(tun.fd, F_GETFL) & O_NONBLOCK);
 	return tun;
@@ -111,12 +112,12 @@ refuse(const struct conf_interface *c, const char *words)
 {
 	struct tun tun;
 
-	assert_int_equal(tun_open(c, &tun, why, sizeof(why)), -1);
+	assert_int_equal(tun_open(c, &tun, &why), -1);
 	assert_int_equal(tun.fd, -1);
-	if (strstr(why, words) == NULL)
-		fail_msg("\"%s\" is not in \"%s\"", words, why);
-	assert_null(strchr(why, '\n'));
-	assert_true(strlen(why) < sizeof(why) - 1);
+	if (strstr(why.text, words) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", words, why.text);
+	assert_null(strchr(why.text, '\n'));
+	assert_true(strlen(why.text) < sizeof(why.text) - 1);
 }
 
 static void

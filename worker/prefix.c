@@ -1,6 +1,5 @@
 #include <sys/mman.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "worker/prefix.h"

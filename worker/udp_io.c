@@ -1,7 +1,6 @@
 #include <sys/mman.h>
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "common/udp_options.h"

@@ -1,0 +1,26 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "privsep/why.h"
+
+int
+why_set(struct why *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why->text, sizeof(why->text), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+const char *
+why_errno(int error)
+{
+	if (error == EMFILE)
+		return "Too many open files; raise the limit of open files "
+		       "(LimitNOFILE in a unit, else ulimit -n)";
+	return strerror(error);
+}

@@ -1,0 +1,19 @@
+#ifndef PRIVSEP_WHY_H
+#define PRIVSEP_WHY_H
+
+/*
+ * Why something failed and what to do about it: a line for the log or an
+ * answer, set by the function that returns -1.
+ */
+struct why {
+	char text[512];
+};
+
+/* Returns -1, for who returns that, too. */
+int why_set(struct why *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The text of an errno, with the remedy where every cause has the same. */
+const char *why_errno(int error);
+
+#endif
