@@ -18,7 +18,7 @@
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
 #include "privsep/lifecycle.h"
-#include "privsep/links.h"
+#include "privsep/link_events.h"
 #include "privsep/listen.h"
 #include "privsep/netlink.h"
 #include "privsep/options.h"
@@ -184,7 +184,7 @@ begin(struct daemon *d)
 	/* what a child leaves behind is ours to wait for */
 	else if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		why = "not every process could be waited for";
-	else if ((d->links = link_monitor_open(d->base, links_on_change, d)) ==
+	else if ((d->links = link_monitor_open(d->base, link_events_on_change, d)) ==
 		 NULL)
 		why = "rtnetlink cannot be watched";
 	else if (privilege_drop(needs_nice(d)) == -1)

@@ -6,7 +6,7 @@
 #include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
-#include "privsep/links.h"
+#include "privsep/link_events.h"
 #include "privsep/state.h"
 
 /* What an event tells: the new values. */
@@ -116,7 +116,7 @@ log_change(const char *change, const char *name, const json_t *values)
 }
 
 void
-links_on_change(const struct link_state *link, enum link_change change,
+link_events_on_change(const struct link_state *link, enum link_change change,
     const struct link_state *now, const struct link_state *before, void *arg)
 {
 	struct daemon *d = arg;
