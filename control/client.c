@@ -383,12 +383,14 @@ client_send(struct client *c, json_t *line)
 	event_add(c->turn, &soon);
 }
 
-void
+int
 client_send_text(struct client *c, const char *text, size_t len)
 {
 	client_output_begins(c);
-	evbuffer_add(c->out, text, len);
+	if (evbuffer_add(c->out, text, len) == -1)
+		return -1;
 	event_add(c->turn, &soon);
+	return 0;
 }
 
 size_t

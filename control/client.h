@@ -35,8 +35,11 @@ unsigned int clients_of_user(uid_t);
 
 /* Sends one line.  Steals json, which may be NULL (memory was short). */
 void client_send(struct client *, json_t *line);
-/* The same with its newline already written. */
-void client_send_text(struct client *, const char *, size_t len);
+/*
+ * The same with its newline already written.  -1: memory was short, and
+ * nothing is sent.
+ */
+int client_send_text(struct client *, const char *, size_t len);
 /* Bytes that the client has not read yet. */
 size_t client_unread(const struct client *);
 

@@ -61,7 +61,8 @@ subscriber_send(struct subscriber *s, const struct recent *e)
 			return;
 		}
 	}
-	client_send_text(s->client, e->line, e->len);
+	if (client_send_text(s->client, e->line, e->len) == -1)
+		subscriber_lose(s, e->sequence);
 	s->sequence = e->sequence;
 }
 

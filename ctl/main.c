@@ -1,10 +1,10 @@
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/descriptors.h"
 #include "ctl/change.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
@@ -240,19 +240,6 @@ verb_run(const struct ctl *ctl, const struct verb *v)
 	return r;
 }
 
-/* What is closed would be our socket, and what we print a request. */
-static void
-fill_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDONLY);
-	while (fd != -1 && fd <= STDERR_FILENO);
-	if (fd != -1)
-		close(fd);
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -260,7 +247,7 @@ main(int argc, char *argv[])
 	const struct verb *v;
 	int option;
 
-	fill_descriptors();
+	descriptors_fill();
 	while ((option = getopt(argc, argv, "+:js:")) != -1) {
 		if (option == 'j')
 			ctl.json = true;

@@ -22,7 +22,7 @@
 #define CONF_RSOCKET_DEFAULT TUND_RUNTIMEDIR "/tund.rsock"
 #define CONF_TXQUEUELEN_DEFAULT 1000
 #define CONF_GSO_MAX_SEGS_DEFAULT 64
-#define CONF_SOCKET_BUFFER_DEFAULT 7340032 /* bytes, 7 MB each way */
+#define CONF_SOCKET_BUFFER_DEFAULT 7340032 /* bytes, 7 MiB each way */
 #define CONF_MAX_PEERS_DEFAULT 64
 #define CONF_PATH_MAX 108 /* sun_path */
 #define CONF_NAME_SIZE 64 /* peer and user names, with the NUL */

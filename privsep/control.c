@@ -165,9 +165,8 @@ control_on_set_offload(
 		    "see \"offload\"");
 		return;
 	}
-	iface_forget_refusals(ifc, bit);
-	ifc->wanted = r->value == 1 ? ifc->wanted | bit : ifc->wanted & ~bit;
-	lifecycle_apply_offloads(ifc);
+	lifecycle_set_offloads(
+	    ifc, r->value == 1 ? ifc->wanted | bit : ifc->wanted & ~bit, bit);
 	/* with a new table the workers forget refusals that were one peer's */
 	if (r->what == OFFLOAD_UDP_GSO)
 		workers_send_peers(ifc);

@@ -97,7 +97,7 @@ struct iface {
 	struct slot *slots;
 	uint32_t generation; /* of the peers table */
 	size_t queue_count;
-	int unsteered; /* why not by our program (errno); 0: it is */
+	int steering_error; /* why our program does not; 0: it does */
 	struct queue queue[LIMIT_QUEUES];
 };
 

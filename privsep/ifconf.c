@@ -15,7 +15,8 @@
 /* Outer headers: IPv4 or IPv6, and UDP. */
 #define OVERHEAD_IPV4 28
 #define OVERHEAD_IPV6 48
-#define MTU_FALLBACK 1420 /* no peer, or no route to any */
+/* No peer, or no route to any: for a path that may be somewhat below 1500. */
+#define MTU_FALLBACK 1420
 
 static int
 peer_route(
@@ -328,7 +329,7 @@ ifconf_apply(struct iface *ifc, struct why *why)
 	if (set_mtu(ifc, mtu_wanted(ifc, c), why) == -1 ||
 	    add_addresses(ifc, c, NULL, why) == -1)
 		return -1;
-	if (netlink_set_up(nl, ifc->ifindex, 1) == -1)
+	if (netlink_set_up(nl, ifc->ifindex, true) == -1)
 		return why_set(why, "%s cannot be set up: %s", ifc->tun.name,
 		    strerror(errno));
 	return add_routes(ifc, c, NULL, why);
@@ -345,7 +346,7 @@ ifconf_return(struct iface *ifc)
 	set_promote(ifc);
 	if (set_mtu(ifc, mtu_wanted(ifc, ifc->conf), &why) == -1)
 		log_warnx("%s", why.text);
-	if (netlink_set_up(ifc->daemon->netlink, ifc->ifindex, 1) == -1)
+	if (netlink_set_up(ifc->daemon->netlink, ifc->ifindex, true) == -1)
 		log_warn("%s cannot be set up", iface_name(ifc));
 }
 
@@ -410,7 +411,7 @@ undo_settings(struct iface *ifc)
 		netlink_set_gso_max_segs(nl, ifc->ifindex, was->gso_max_segs);
 	netlink_set_promote(nl, ifc->ifindex, was->promote);
 	if (!was->up)
-		netlink_set_up(nl, ifc->ifindex, 0);
+		netlink_set_up(nl, ifc->ifindex, false);
 }
 
 void

@@ -20,7 +20,8 @@ static void
 steer(struct iface *ifc)
 {
 	if (ifc->queue_count > 1)
-		ifc->unsteered = steering_set(ifc->tun.fd) == -1 ? errno : 0;
+		ifc->steering_error =
+		    steering_set(ifc->tun.fd) == -1 ? errno : 0;
 }
 
 static int
@@ -82,6 +83,27 @@ take_id(struct daemon *d)
 	return id;
 }
 
+/* Makes the wanted offloads hold: the device, the sockets, the workers. */
+static void
+apply_offloads(struct iface *ifc)
+{
+	uint32_t use = iface_offloads(ifc);
+	bool gro = (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
+	char reason[128];
+	size_t i, q;
+
+	/* the device decides what it hands us, the worker all else */
+	if (ifc->tun.vnet_hdr)
+		tun_set_offloads(ifc->tun.fd,
+		    use & (OFFLOAD_BIT(OFFLOAD_TSO_TX) |
+			      OFFLOAD_BIT(OFFLOAD_USO_TX)),
+		    reason, sizeof(reason));
+	for (i = 0; i < ifc->slot_count; i++)
+		for (q = 0; q < ifc->queue_count; q++)
+			udp_set_gro(ifc->slots[i].fd[q], gro);
+	workers_send_offloads(ifc);
+}
+
 struct iface *
 lifecycle_open(struct daemon *d, struct conf_interface *c, struct why *why)
 {
@@ -105,7 +127,7 @@ lifecycle_open(struct daemon *d, struct conf_interface *c, struct why *why)
 	}
 	ifc->id = take_id(d);
 	init_offloads(ifc);
-	lifecycle_apply_offloads(ifc);
+	apply_offloads(ifc);
 	return ifc;
 }
 
@@ -130,8 +152,8 @@ lifecycle_start(struct iface *ifc)
 	/* now it is: an interface that had the same device has cleared it */
 	if (ifc->conf->device != CONF_DEVICE_CREATE)
 		steer(ifc);
-	if (ifc->unsteered != 0) {
-		steering_explain(ifc->unsteered, &why);
+	if (ifc->steering_error != 0) {
+		steering_explain(ifc->steering_error, &why);
 		log_warnx("%s: %s", iface_name(ifc), why.text);
 	}
 	ifconf_settle(ifc);
@@ -192,23 +214,11 @@ lifecycle_close(struct iface *ifc)
 }
 
 void
-lifecycle_apply_offloads(struct iface *ifc)
+lifecycle_set_offloads(struct iface *ifc, uint32_t wanted, uint32_t again)
 {
-	uint32_t use = iface_offloads(ifc);
-	bool gro = (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
-	char reason[128];
-	size_t i, q;
-
-	/* the device decides what it hands us, the worker all else */
-	if (ifc->tun.vnet_hdr)
-		tun_set_offloads(ifc->tun.fd,
-		    use & (OFFLOAD_BIT(OFFLOAD_TSO_TX) |
-			      OFFLOAD_BIT(OFFLOAD_USO_TX)),
-		    reason, sizeof(reason));
-	for (i = 0; i < ifc->slot_count; i++)
-		for (q = 0; q < ifc->queue_count; q++)
-			udp_set_gro(ifc->slots[i].fd[q], gro);
-	workers_send_offloads(ifc);
+	ifc->wanted = wanted;
+	iface_forget_refusals(ifc, again);
+	apply_offloads(ifc);
 }
 
 void
@@ -216,7 +226,7 @@ lifecycle_reassert(struct iface *ifc)
 {
 	ifconf_set_lengths(ifc, ifc->conf);
 	ifconf_restore(ifc);
-	lifecycle_apply_offloads(ifc);
+	apply_offloads(ifc);
 }
 
 /* What was taken is free when the workers have said so. */
@@ -254,11 +264,8 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c)
 	ifconf_commit(ifc, c);
 	slots_commit(ifc, c);
 	ifc->conf = c;
-	if (offloads) {
-		ifc->wanted = c->offloads;
-		iface_forget_refusals(ifc, OFFLOAD_ALL);
-		lifecycle_apply_offloads(ifc);
-	}
+	if (offloads)
+		lifecycle_set_offloads(ifc, c->offloads, OFFLOAD_ALL);
 	/* a worker sets both before it gives up what it takes to set them */
 	if (placed_anew)
 		workers_restart(ifc);

@@ -28,8 +28,11 @@ int lifecycle_watch(struct iface *);
 void lifecycle_stop(struct iface *);
 void lifecycle_close(struct iface *);
 
-/* Makes the wanted offloads hold: the device, the sockets, the workers. */
-void lifecycle_apply_offloads(struct iface *);
+/*
+ * Makes those offloads hold (OFFLOAD_BIT()s): in the device, the sockets and
+ * the workers.  again: what the kernel refused before of these is tried again.
+ */
+void lifecycle_set_offloads(struct iface *, uint32_t wanted, uint32_t again);
 /* Sets on the device what another user of the descriptor may have set. */
 void lifecycle_reassert(struct iface *);
 

@@ -12,6 +12,7 @@
 
 #include "config.h"
 
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "privsep/conf.h"
 #include "privsep/control.h"
@@ -184,8 +185,8 @@ begin(struct daemon *d)
 	/* what a child leaves behind is ours to wait for */
 	else if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		why = "not every process could be waited for";
-	else if ((d->links = link_monitor_open(d->base, link_events_on_change, d)) ==
-		 NULL)
+	else if ((d->links = link_monitor_open(
+		      d->base, link_events_on_change, d)) == NULL)
 		why = "rtnetlink cannot be watched";
 	else if (privilege_drop(needs_nice(d)) == -1)
 		why = "capabilities cannot be dropped";
@@ -314,7 +315,7 @@ main(int argc, char **argv)
 	    .loaded = time(NULL)};
 	struct options o;
 
-	start_fill_descriptors();
+	descriptors_fill();
 	options_parse(argc, argv, &o);
 	log_init("tund", o.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	TAILQ_INIT(&d.ifaces);

@@ -92,7 +92,7 @@ link_request(struct nlsock_request *rq, uint16_t type, uint32_t ifindex)
 }
 
 int
-netlink_set_up(struct netlink *nl, uint32_t ifindex, int up)
+netlink_set_up(struct netlink *nl, uint32_t ifindex, bool up)
 {
 	struct nlsock_request rq;
 	struct ifinfomsg *info;

@@ -16,7 +16,7 @@ struct netlink;
 struct netlink *netlink_open(void); /* NULL with errno */
 void netlink_close(struct netlink *);
 
-int netlink_set_up(struct netlink *, uint32_t ifindex, int up);
+int netlink_set_up(struct netlink *, uint32_t ifindex, bool up);
 int netlink_set_mtu(struct netlink *, uint32_t ifindex, uint32_t mtu);
 int netlink_set_txqueuelen(struct netlink *, uint32_t ifindex, uint32_t len);
 int netlink_set_gso_max_segs(struct netlink *, uint32_t ifindex, uint32_t segs);

@@ -233,7 +233,7 @@ proc_on_close(const char *why, void *arg)
 }
 
 static void
-proc_wait(struct proc *p)
+proc_schedule(struct proc *p)
 {
 	struct proc_private *pp = p->priv;
 
@@ -257,7 +257,7 @@ proc_fell(struct proc *p, const char *path)
 	p->priv->hooks->exited(
 	    p, "no process could be made for it", p->priv->arg);
 	if (p->state != PROC_STOPPED)
-		proc_wait(p);
+		proc_schedule(p);
 }
 
 void
@@ -408,7 +408,7 @@ proc_ended(struct proc_private *pp)
 	if (stopped)
 		return;
 	if (!pp->again) {
-		proc_wait(p);
+		proc_schedule(p);
 		return;
 	}
 	pp->again = false;

@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -18,18 +17,6 @@
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
 #include "privsep/start.h"
-
-void
-start_fill_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd != -1 && fd <= STDERR_FILENO);
-	if (fd != -1)
-		close(fd);
-}
 
 /* The lowest `device fd` that is at least least; -1: none. */
 static int

@@ -10,8 +10,6 @@ struct conf;
  * with a line that tells what to do.
  */
 
-/* What is closed of 0 to 2 becomes /dev/null: it would be one of ours. */
-void start_fill_descriptors(void);
 /*
  * Closes what the starter left open beside 0 to 2 and each `device fd`: while
  * nothing of ours is open.

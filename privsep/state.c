@@ -271,7 +271,7 @@ state_steering(const struct iface *ifc)
 {
 	if (ifc->queue_count < 2)
 		return json_null();
-	return json_string(ifc->unsteered == 0 ? "ebpf" : "automq");
+	return json_string(ifc->steering_error == 0 ? "ebpf" : "automq");
 }
 
 static json_t *

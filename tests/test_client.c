@@ -38,7 +38,8 @@ on_line(struct client *c, const char *line, size_t len)
 	asking = c;
 	lines++;
 	if (answers)
-		client_send_text(c, answer, sizeof(answer));
+		assert_int_equal(
+		    client_send_text(c, answer, sizeof(answer)), 0);
 	if (waits)
 		client_add_requests(c, 1);
 }

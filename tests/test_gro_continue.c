@@ -77,7 +77,7 @@ give(const struct packet_spec *s)
 }
 
 static void
-all_of_a_run_but_the_first(void **state)
+all_of_a_run_but_the_first_continues_it(void **state)
 {
 	(void)state;
 	EACH(version, proto)
@@ -92,7 +92,7 @@ all_of_a_run_but_the_first(void **state)
 }
 
 static void
-with_extension_headers_too(void **state)
+extension_headers_are_continued_too(void **state)
 {
 	(void)state;
 	for (uint8_t n = 1; n <= 3; n++) {
@@ -110,7 +110,7 @@ with_extension_headers_too(void **state)
 }
 
 static void
-flows_that_take_turns_once_each_has_begun(void **state)
+flows_that_take_turns_are_continued_once_each_has_begun(void **state)
 {
 	(void)state;
 	EACH(version, proto)
@@ -339,9 +339,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(all_of_a_run_but_the_first),
-	    TEST(with_extension_headers_too),
-	    TEST(flows_that_take_turns_once_each_has_begun),
+	    TEST(all_of_a_run_but_the_first_continues_it),
+	    TEST(extension_headers_are_continued_too),
+	    TEST(flows_that_take_turns_are_continued_once_each_has_begun),
 	    TEST(other_headers_are_not_taken),
 	    TEST(a_packet_cut_anywhere_is_not_taken),
 	    TEST(every_bit_of_the_headers_counts),

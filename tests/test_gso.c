@@ -444,7 +444,7 @@ a_pseudo_header_that_takes_a_sum_beyond_64_bits_counts_whole(void **state)
 
 /* One packet, whose checksum is computed anew for want of NEEDS_CSUM. */
 static void
-so_it_does_in_a_single_packet(void **state)
+a_single_packets_pseudo_header_beyond_64_bits_counts_whole(void **state)
 {
 	(void)state;
 	for (unsigned int below = 0; below < 4; below++) {
@@ -1042,7 +1042,8 @@ main(void)
 	    PORTABLE(payload_sums_close_to_64_bits_keep_their_carry),
 	    PORTABLE(
 		a_pseudo_header_that_takes_a_sum_beyond_64_bits_counts_whole),
-	    PORTABLE(so_it_does_in_a_single_packet),
+	    PORTABLE(
+		a_single_packets_pseudo_header_beyond_64_bits_counts_whole),
 	    TEST(a_superpacket_is_cut_at_gso_size),
 	    TEST(each_segment_has_the_next_sequence_number),
 	    TEST(the_ipv4_id_rises_by_one_and_wraps),

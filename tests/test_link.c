@@ -422,7 +422,7 @@ lost_messages_leave_the_difference(void **state)
 }
 
 static void
-of_what_was_lost_it_may_have_heard(void **state)
+after_a_loss_it_says_that_it_has_heard(void **state)
 {
 	struct world *w = *state;
 
@@ -1053,7 +1053,7 @@ main(void)
 	    LINK_TEST(one_message_with_many_changes_has_an_order),
 	    LINK_TEST(what_is_not_watched_is_heard_of),
 	    LINK_TEST(lost_messages_leave_the_difference),
-	    LINK_TEST(of_what_was_lost_it_may_have_heard),
+	    LINK_TEST(after_a_loss_it_says_that_it_has_heard),
 	    LINK_TEST(a_deletion_is_not_lost),
 	    LINK_TEST(a_move_is_not_lost),
 	    LINK_TEST(a_move_that_was_lost_is_no_deletion),

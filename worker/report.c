@@ -22,9 +22,9 @@ report_ready(uint32_t applied, uint32_t missing)
 }
 
 void
-report_peers_done(uint32_t id)
+report_peers_done(uint32_t generation)
 {
-	if (imsg_send(PARENT_FD, MSG_PEERS_DONE, id, NULL, 0, -1) == -1)
+	if (imsg_send(PARENT_FD, MSG_PEERS_DONE, generation, NULL, 0, -1) == -1)
 		_exit(1);
 }
 

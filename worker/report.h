@@ -13,7 +13,7 @@ void report_log(enum log_level, const char *text);
 /* Locked down, by what of SANDBOX_...; ends if nobody can be told. */
 void report_ready(uint32_t applied, uint32_t missing);
 /* The peers of that message are in force; ends if nobody can be told. */
-void report_peers_done(uint32_t id);
+void report_peers_done(uint32_t generation);
 /*
  * The kernel refused an offload with this errno, and it is not used any more;
  * if the channel is full, the counters still tell.  slot: of the peer that it
