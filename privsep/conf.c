@@ -216,6 +216,23 @@ conf_find_ipv6(const struct conf_interface *i)
 	return NULL;
 }
 
+uint32_t
+conf_mtu_max(const struct conf_interface *i, const struct conf_peer **peer)
+{
+	uint32_t most = MTU_MAX, one;
+	const struct conf_peer *p;
+
+	*peer = NULL;
+	TAILQ_FOREACH (p, &i->peers, entry) {
+		one = p->endpoint.addr.family == 4 ? 65535 - 20 - 8 : 65535 - 8;
+		if (one < most) {
+			most = one;
+			*peer = p;
+		}
+	}
+	return most;
+}
+
 struct conf_peer *
 conf_find_peer(const struct conf_interface *i, const char *name)
 {

@@ -21,7 +21,7 @@
 #define CONF_SOCKET_DEFAULT TUND_RUNTIMEDIR "/tund.sock"
 #define CONF_RSOCKET_DEFAULT TUND_RUNTIMEDIR "/tund.rsock"
 #define CONF_TXQUEUELEN_DEFAULT 1000
-#define CONF_GSO_MAX_SEGS_DEFAULT 64
+#define CONF_GSO_MAX_SEGS_DEFAULT 65535	   /* the kernel's own */
 #define CONF_SOCKET_BUFFER_DEFAULT 7340032 /* bytes, 7 MiB each way */
 #define CONF_MAX_PEERS_DEFAULT 64
 #define CONF_PATH_MAX 108 /* sun_path */
@@ -144,5 +144,12 @@ struct conf_peer *conf_find_peer(
     const struct conf_interface *, const char *name);
 /* The first IPv6 address, which asks for an MTU of MTU_MIN_IPV6; or NULL. */
 const struct prefix *conf_find_ipv6(const struct conf_interface *);
+/*
+ * The largest inner packet that a datagram to each of the peers can carry: its
+ * length is a 16-bit field, of IPv4 with the headers (RFC 791, RFC 768).  *peer
+ * is one that allows no more, or NULL.
+ */
+uint32_t conf_mtu_max(
+    const struct conf_interface *, const struct conf_peer **peer);
 
 #endif

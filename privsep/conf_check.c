@@ -66,8 +66,15 @@ static void
 check_mtu(struct conf_errors *errors, const struct build_interface *i)
 {
 	const struct prefix *ipv6 = conf_find_ipv6(i->conf);
+	const struct conf_peer *peer;
+	uint32_t most = conf_mtu_max(i->conf, &peer);
 	char text[PREFIX_STRLEN];
 
+	if (i->conf->mtu > most)
+		conf_error(errors, i->scope.set[SETTING_MTU],
+		    "mtu %u is more than a datagram to peer \"%s\" can "
+		    "carry; lower it to %u",
+		    i->conf->mtu, peer->name, most);
 	if (i->conf->mtu == 0 || i->conf->mtu >= MTU_MIN_IPV6 || ipv6 == NULL)
 		return;
 	conf_error(errors, i->scope.set[SETTING_MTU],

@@ -38,7 +38,7 @@ mtu_from_routes(struct iface *ifc, const struct conf_interface *c)
 {
 	const struct conf_peer *p;
 	struct netlink_route route;
-	uint32_t best = 0, overhead;
+	uint32_t best = 0, most = conf_mtu_max(c, &p), overhead;
 
 	TAILQ_FOREACH (p, &c->peers, entry) {
 		if (peer_route(ifc, p, &route) == -1)
@@ -52,6 +52,9 @@ mtu_from_routes(struct iface *ifc, const struct conf_interface *c)
 	}
 	if (best == 0)
 		return MTU_FALLBACK;
+	/* that of loopback is more than an IP packet can be */
+	if (best > most)
+		return most;
 	/* IPv6 in the tunnel needs 1280; the outer packet is fragmented */
 	return best < MTU_MIN_IPV6 && conf_find_ipv6(c) != NULL ? MTU_MIN_IPV6
 								: best;
@@ -443,6 +446,8 @@ int
 ifconf_set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 {
 	const struct prefix *ipv6 = conf_find_ipv6(ifc->conf);
+	const struct conf_peer *peer;
+	uint32_t most = conf_mtu_max(ifc->conf, &peer);
 	char text[PREFIX_STRLEN];
 
 	if (!ifc->conf->monitored)
@@ -463,6 +468,11 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 		    "it or remove address %s",
 		    iface_name(ifc), mtu, MTU_MIN_IPV6,
 		    prefix_format(ipv6, text));
+	else if (mtu > most)
+		why_set(why,
+		    "%s: mtu %u is more than a datagram to peer \"%s\" can "
+		    "carry; lower it to %u",
+		    iface_name(ifc), mtu, peer->name, most);
 	else
 		return set_mtu(ifc, mtu, why);
 	return -1;

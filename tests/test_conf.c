@@ -888,7 +888,7 @@ the_print_is_as_documented(void **state)
 				  "	mtu 1400\n"
 				  "	address 10.0.0.1/24\n"
 				  "	txqueuelen 1000\n"
-				  "	gso-max-segs 64\n"
+				  "	gso-max-segs 65535\n"
 				  "	routes off\n"
 				  "	queues 1\n"
 				  "	sched-policy batch\n"
