@@ -1,5 +1,6 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -153,16 +154,13 @@ static int
 client_flush(struct client *c)
 {
 	struct evbuffer_iovec iov[16];
-	struct msghdr msg;
 	ssize_t n;
 	int count;
 
 	while (evbuffer_get_length(c->out) > 0) {
 		count = evbuffer_peek(c->out, -1, NULL, iov, 16);
-		memset(&msg, 0, sizeof(msg));
-		msg.msg_iov = iov;
-		msg.msg_iovlen = (size_t)(count < 16 ? count : 16);
-		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+		/* sendmsg could pass descriptors on: the filter lacks it */
+		n = writev(c->fd, iov, count < 16 ? count : 16);
 		if (n == -1)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
 		evbuffer_drain(c->out, (size_t)n);
@@ -201,10 +199,8 @@ client_is_done(const struct client *c)
 static bool
 client_has_left(const struct client *c)
 {
-	struct msghdr msg = {0};
-
 	return c->eof && c->subscriber != NULL &&
-	       sendmsg(c->fd, &msg, MSG_NOSIGNAL) == -1 && errno != EAGAIN;
+	       send(c->fd, "", 0, MSG_NOSIGNAL) == -1 && errno != EAGAIN;
 }
 
 static void

@@ -1,4 +1,5 @@
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <errno.h>
 #include <event2/event.h>
@@ -40,7 +41,6 @@ refuse(int fd, const char *why)
 {
 	struct jsonrpc_error error;
 	struct iovec iov[2];
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 	char newline[] = "\n";
 	json_t *line;
 
@@ -53,7 +53,7 @@ refuse(int fd, const char *why)
 		iov[1].iov_base = newline;
 		iov[1].iov_len = 1;
 		/* a new socket's buffer takes the line or nobody cares */
-		(void)!sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)!writev(fd, iov, 2);
 		free(iov[0].iov_base);
 	}
 	json_decref(line);

@@ -9,15 +9,17 @@
 #include "control/seccomp.h"
 
 /*
- * What is left: take connections and descriptors, read and write what is
- * open, get memory that is not executable, look at the clock, end.
+ * What is left: take connections and descriptors, give none away, read and
+ * write what is open, get memory that is not executable, look at the clock,
+ * end.
  */
 static const struct filter_rule allowed[] = {
     {.call = SCMP_SYS(accept4)},
     {.call = SCMP_SYS(read)},
     {.call = SCMP_SYS(recvmsg)},
     {.call = SCMP_SYS(writev)},
-    {.call = SCMP_SYS(sendmsg)},
+    /* to whom it is connected; sendmsg could give descriptors away */
+    {SCMP_SYS(sendto), 1, {{4, SCMP_CMP_EQ, 0, 0}}},
     {.call = SCMP_SYS(close)},
     {.call = SCMP_SYS(epoll_wait)},
     {.call = SCMP_SYS(epoll_pwait)},

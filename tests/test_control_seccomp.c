@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ talk(void)
 	struct iovec iov = {&byte, 1};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	if (sendmsg(pair[0], &msg, MSG_NOSIGNAL) != 1 ||
+	if (send(pair[0], &byte, 1, MSG_NOSIGNAL) != 1 ||
 	    recvmsg(pair[1], &msg, 0) != 1 || writev(pair[0], &iov, 1) != 1 ||
 	    read(pair[1], &byte, 1) != 1)
 		_exit(2);
@@ -142,6 +143,37 @@ connect_somewhere(void)
 }
 
 static void
+send_to_somebody(void)
+{
+	struct sockaddr sa = {.sa_family = AF_UNIX};
+
+	sendto(pair[0], "x", 1, MSG_NOSIGNAL, &sa, sizeof(sa));
+}
+
+/* Its listening sockets would outlive it with whoever took them. */
+static void
+give_a_descriptor_away(void)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {{0}};
+	char byte = 'x';
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &pair[1], sizeof(int));
+	sendmsg(pair[0], &msg, MSG_NOSIGNAL);
+}
+
+static void
 start_a_process(void)
 {
 	if (fork() == 0)
@@ -204,6 +236,8 @@ static const struct {
     {"look at a file", look_at_a_file, 0},
     {"make a socket", make_a_socket, 0},
     {"connect somewhere", connect_somewhere, 0},
+    {"send to somebody else", send_to_somebody, 0},
+    {"give a descriptor away", give_a_descriptor_away, 0},
     {"start a process", start_a_process, 0},
     {"run a program", run_a_program, 0},
     {"signal somebody", signal_somebody, 0},
@@ -272,10 +306,10 @@ static void
 every_other_call_that_there_is_kills(void **state)
 {
 	/* whatever its arguments are; the others of the filter need theirs */
-	static const long needed[] = {SYS_accept4, SYS_read, SYS_recvmsg,
-	    SYS_writev, SYS_sendmsg, SYS_close, SYS_epoll_pwait, SYS_epoll_ctl,
-	    SYS_fstat, SYS_munmap, SYS_mremap, SYS_brk, SYS_clock_gettime,
-	    SYS_gettimeofday, SYS_exit_group,
+	static const long needed[] = {
+	    SYS_accept4, SYS_read, SYS_recvmsg, SYS_writev, SYS_close,
+	    SYS_epoll_pwait, SYS_epoll_ctl, SYS_fstat, SYS_munmap, SYS_mremap,
+	    SYS_brk, SYS_clock_gettime, SYS_gettimeofday, SYS_exit_group,
 #ifdef SYS_epoll_wait
 	    SYS_epoll_wait
 #endif
