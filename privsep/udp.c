@@ -154,10 +154,16 @@ udp_aim(int fd, const struct udp_aim *aim)
 		(socklen_t)strlen(aim->device)) == -1)
 		return -1;
 	if (udp_local(fd, &bound) == -1 &&
-	    bind(fd, (struct sockaddr *)&local, local_len) == -1)
+	    bind(fd, (struct sockaddr *)&local, local_len) == -1 &&
+	    errno != EINVAL)
 		return -1;
 	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1)
 		return -1;
+	/* it did so only now: when this is tried again, that port is let go */
+	if (udp_local(fd, &bound) == -1 || bound.port != aim->local.port) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
 	return set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 

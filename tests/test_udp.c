@@ -580,6 +580,42 @@ a_link_local_peer_has_its_scope(void **state)
 	close(a);
 }
 
+#define BIND (-1)
+static int sends_before; /* that option, or BIND: as a worker might */
+
+int __real_bind(int, const struct sockaddr *, socklen_t);
+int __wrap_bind(int, const struct sockaddr *, socklen_t);
+
+int
+__wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+	if (sends_before == BIND)
+		assert_int_equal(write(fd, "x", 1), -1);
+	return __real_bind(fd, address, len);
+}
+
+static void
+a_port_that_the_kernel_chose_meanwhile_is_not_kept(void **state)
+{
+	static const int moments[] = {SO_MARK, BIND};
+	struct udp_aim at = aim_at(f->a, 7000);
+	int fd = open_it();
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		sends_before = moments[i];
+		assert_int_equal(udp_aim(fd, &at), -1);
+		assert_int_equal(errno, EADDRNOTAVAIL);
+		sends_before = 0;
+		assert_int_equal(udp_aim(fd, &at), 0);
+		assert_int_equal(local_port(fd), PORT);
+		close(fd);
+		fd = open_it();
+	}
+	close(fd);
+}
+
 static int refused_option; /* as by a kernel that does not have it */
 
 int __real_setsockopt(int, int, int, const void *, socklen_t);
@@ -588,6 +624,8 @@ int __wrap_setsockopt(int, int, int, const void *, socklen_t);
 int
 __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
+	if (sends_before == name)
+		assert_int_equal(write(fd, "x", 1), -1);
 	if (level != IPPROTO_UDP || name != refused_option)
 		return __real_setsockopt(fd, level, name, value, len);
 	errno = ENOPROTOOPT;
@@ -636,6 +674,7 @@ main(void)
 	    BOTH(buffers_are_forced_and_read_back),
 	    BOTH(without_privilege_buffers_are_what_the_limits_allow),
 	    BOTH(gro_is_set_and_switched),
+	    BOTH(a_port_that_the_kernel_chose_meanwhile_is_not_kept),
 	    BOTH(it_is_made_as_the_worker_needs_it),
 	    TEST(a_link_local_peer_has_its_scope, 6),
 	    TEST(what_the_kernel_does_not_have_is_told, 4),
