@@ -114,9 +114,12 @@ watch(struct event *ev)
 	return ev != NULL && event_add(ev, NULL) == 0;
 }
 
-/* One that comes during the start waits until it can be handled in order. */
+/*
+ * One that comes during the start waits until it can be handled in order; what
+ * the starter held back is not, or no child's end would be heard of.
+ */
 static void
-hold_signals(int how)
+hold_signals(void)
 {
 	sigset_t set;
 
@@ -124,7 +127,16 @@ hold_signals(int how)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigprocmask(how, &set, NULL);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+static void
+release_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int
@@ -139,7 +151,7 @@ watch_events(struct daemon *d)
 	    !watch(evsignal_new(base, SIGCHLD, on_child, d)) ||
 	    (d->retry = retry_new(d)) == NULL)
 		return -1;
-	hold_signals(SIG_UNBLOCK);
+	release_signals();
 	return 0;
 }
 
@@ -296,7 +308,7 @@ prepare(struct daemon *d, const struct options *o)
 	start_find_user(
 	    d->conf->control_user, &d->control_uid, &d->control_gid);
 	signal(SIGPIPE, SIG_IGN);
-	hold_signals(SIG_BLOCK);
+	hold_signals();
 	umask(022); /* the group must reach the control socket */
 	start_raise_limits();
 	start_make_empty_root();
