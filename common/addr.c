@@ -91,6 +91,16 @@ addr_is_unspecified(const struct addr *a)
 }
 
 bool
+addr_is_loopback(const struct addr *a)
+{
+	static const uint8_t one[sizeof(a->bytes)] = {[15] = 1};
+
+	if (a->family == 4)
+		return a->bytes[0] == 127;
+	return memcmp(a->bytes, one, sizeof(one)) == 0;
+}
+
+bool
 addr_is_multicast(const struct addr *a)
 {
 	if (a->family == 4)

@@ -44,6 +44,8 @@ const char *endpoint_format(const struct endpoint *, char *buf);
 
 /* 0.0.0.0 or ::. */
 bool addr_is_unspecified(const struct addr *);
+/* 127.0.0.0/8 or ::1. */
+bool addr_is_loopback(const struct addr *);
 /* 224.0.0.0/4 or ff00::/8. */
 bool addr_is_multicast(const struct addr *);
 /* Bits in an address of this family: 32 or 128. */

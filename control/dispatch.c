@@ -80,7 +80,7 @@ permission_check(
 		    "run the command as root", "%s is for root alone", m->name);
 	else
 		jsonrpc_fail(error, JSONRPC_PERMISSION,
-		    "use the other socket, whose name ends in .sock",
+		    "use the socket that \"control\" names in tund.conf",
 		    "%s is not served on the read-only socket", m->name);
 	return -1;
 }

@@ -118,8 +118,8 @@ connect_failed(const char *path, int error)
 		return CTL_NOT_RUNNING;
 	case ENOENT:
 	case ECONNREFUSED:
-		complain("%s: tund is not running (%s); start it, or name its "
-			 "socket with -s",
+		complain("%s: tund is not running, or listens elsewhere (%s); "
+			 "start it, or name its socket with -s",
 		    path, error == ENOENT ? "no such socket" : "refused");
 		return CTL_NOT_RUNNING;
 	default:
@@ -267,11 +267,19 @@ client_message(struct client *c, int64_t deadline, struct jsonrpc_message *m)
 static enum ctl_exit
 refused(const struct jsonrpc_message *m)
 {
+	static const struct {
+		const char *class;
+		enum ctl_exit exit;
+	} exits[] = {
+	    {"permission", CTL_PERMISSION}, {"invalid-params", CTL_USAGE},
+	    {"timeout", CTL_NOT_RUNNING}, /* it may still be carried out */
+	};
+	size_t i;
+
 	complain("%s%s%s", m->text, m->hint[0] == '\0' ? "" : "; ", m->hint);
-	if (strcmp(m->class, "permission") == 0)
-		return CTL_PERMISSION;
-	if (strcmp(m->class, "invalid-params") == 0)
-		return CTL_USAGE;
+	for (i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
+		if (strcmp(m->class, exits[i].class) == 0)
+			return exits[i].exit;
 	return CTL_REFUSED;
 }
 

@@ -1,3 +1,6 @@
+#include "config.h"
+
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +69,7 @@ static void __attribute__((noreturn)) usage(void)
 {
 	const struct verb *v;
 
-	fputs("usage: tundctl [-j] [-s socket] verb [argument ...]\nverbs:\n",
+	fputs("usage: tundctl [-jV] [-s socket] verb [argument ...]\nverbs:\n",
 	    stderr);
 	for (v = verbs; v->name != NULL; v++)
 		fprintf(stderr, "  %s%s%s\n      %s\n", v->name,
@@ -212,7 +215,7 @@ verb_show(const struct ctl *ctl, const struct verb *v, const json_t *result)
 		v->print(ctl, result);
 	if (r == 0 && fflush(stdout) == 0 && !ferror(stdout))
 		return CTL_OK;
-	complain("standard output cannot be written");
+	complain("standard output cannot be written: %s", strerror(errno));
 	return CTL_REFUSED;
 }
 
@@ -240,6 +243,12 @@ verb_run(const struct ctl *ctl, const struct verb *v)
 	return r;
 }
 
+static void __attribute__((noreturn)) version_own(void)
+{
+	printf("tundctl %s\n", PACKAGE_VERSION);
+	exit(CTL_OK);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -248,9 +257,11 @@ main(int argc, char *argv[])
 	int option;
 
 	descriptors_fill();
-	while ((option = getopt(argc, argv, "+:js:")) != -1) {
+	while ((option = getopt(argc, argv, "+:js:V")) != -1) {
 		if (option == 'j')
 			ctl.json = true;
+		else if (option == 'V')
+			version_own();
 		else if (option == 's' && optarg[0] == '\0')
 			misused(NULL, "the path behind -s is empty");
 		else if (option == 's')

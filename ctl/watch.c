@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,7 +68,7 @@ print_overflow(const struct ctl *ctl, json_t *params)
 static enum ctl_exit
 unwritable(void)
 {
-	complain("standard output cannot be written");
+	complain("standard output cannot be written: %s", strerror(errno));
 	return CTL_REFUSED;
 }
 

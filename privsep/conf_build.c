@@ -378,9 +378,10 @@ build_address(struct conf_build *b, struct conf_where where, const char *text)
 		b->interface->scope.set[SETTING_ADDRESS] = where;
 	if (conf_value_prefix(&v, &p) == -1)
 		return;
-	if (addr_is_unspecified(&p.addr) || addr_is_multicast(&p.addr)) {
+	if (addr_is_unspecified(&p.addr) || addr_is_multicast(&p.addr) ||
+	    addr_is_loopback(&p.addr)) {
 		conf_error(b->errors, where,
-		    "address %s is not one that a host can have", text);
+		    "address %s is not one that an interface can have", text);
 		return;
 	}
 	for (n = 0; n < addresses->count; n++) {

@@ -66,11 +66,15 @@ make_directory(const char *path)
 {
 	char copy[CONF_PATH_MAX], *dir;
 	struct stat st;
+	bool made = true;
 
 	strlcpy(copy, path, sizeof(copy));
 	dir = dirname(copy);
-	if ((mkdir(dir, 0755) == -1 && errno != EEXIST) ||
-	    stat(dir, &st) == -1) {
+	if (mkdir(dir, 0755) == 0)
+		log_info("%s is made for the control socket", dir);
+	else if (errno != EEXIST)
+		made = false;
+	if (!made || stat(dir, &st) == -1) {
 		log_warnx("the directory of %s cannot be made: %s; make it, or "
 			  "choose another \"control\" path",
 		    path, strerror(errno));

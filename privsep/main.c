@@ -335,6 +335,7 @@ main(int argc, char **argv)
 	if (d.conf == NULL)
 		return 1;
 	if (o.check) {
+		start_warn_users(d.conf);
 		print_checked(d.conf, o.verbose > 0);
 		conf_free(d.conf);
 		return 0;

@@ -8,12 +8,9 @@
 
 #include "privsep/options.h"
 
-static void __attribute__((noreturn)) usage(void)
-{
-	fprintf(stderr,
-	    "usage: tund [-dnv] [-D name=value] [-f file] [-x directory]\n");
-	exit(2);
-}
+#define USAGE                                            \
+	"usage: tund [-dnVv] [-D name=value] [-f file] " \
+	"[-x directory]"
 
 static void
 add_macro(struct options *o, char *text)
@@ -36,7 +33,7 @@ options_parse(int argc, char **argv, struct options *o)
 
 	*o = (struct options){.path = TUND_SYSCONFDIR "/tund/tund.conf",
 	    .libexec = TUND_LIBEXECDIR};
-	while ((ch = getopt(argc, argv, "D:df:nvx:")) != -1) {
+	while ((ch = getopt(argc, argv, ":D:df:nVvx:")) != -1) {
 		switch (ch) {
 		case 'D':
 			add_macro(o, optarg);
@@ -58,8 +55,13 @@ options_parse(int argc, char **argv, struct options *o)
 		case 'x':
 			o->libexec = optarg;
 			break;
+		case 'V':
+			printf("tund %s\n", PACKAGE_VERSION);
+			exit(0);
+		case ':':
+			errx(2, "option \"-%c\" needs a value; " USAGE, optopt);
 		default:
-			usage();
+			errx(2, "there is no option \"-%c\"; " USAGE, optopt);
 		}
 	}
 	if (optind != argc)

@@ -401,14 +401,16 @@ log_changes(const struct daemon *d, const json_t *fields)
 
 /* What the file's errors said is in the log already, line by line. */
 static void
-log_refusal(const struct reload *r)
+log_refusal(const struct reload *r, bool dry)
 {
+	const char *what = dry ? "reload -n" : "reload";
+
 	if (r->errors > 0)
-		log_warnx("reload: the file has %u error%s; the old "
+		log_warnx("%s: the file has %u error%s; the old "
 			  "configuration stays in force",
-		    r->errors, r->errors == 1 ? "" : "s");
+		    what, r->errors, r->errors == 1 ? "" : "s");
 	else
-		log_warnx("reload: %s%s", r->why.text,
+		log_warnx("%s: %s%s", what, r->why.text,
 		    r->lost ? "" : "; the old configuration stays in force");
 }
 
@@ -434,7 +436,7 @@ reload(struct daemon *d, bool dry, json_t **result)
 	if (r.next != NULL)
 		conf_free(r.next);
 	if (ok == -1) {
-		log_refusal(&r);
+		log_refusal(&r, dry);
 		*result = refusal(&r);
 		json_decref(r.changes);
 		return -1;

@@ -64,15 +64,28 @@ start_need_privilege(const struct conf *conf)
 		    missing);
 }
 
+static const char no_user[] = "there is no user \"%s\"; make it: useradd "
+			      "--system --home-dir / --shell /usr/sbin/nologin "
+			      "%s";
+
+void
+start_warn_users(const struct conf *conf)
+{
+	const char *const names[] = {conf->user, conf->control_user};
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (getpwnam(names[i]) == NULL)
+			log_warnx(no_user, names[i], names[i]);
+}
+
 void
 start_find_user(const char *name, uid_t *uid, gid_t *gid)
 {
 	struct passwd *pw = getpwnam(name);
 
 	if (pw == NULL)
-		fatalx("there is no user \"%s\"; make it: useradd --system "
-		       "--home-dir / --shell /usr/sbin/nologin %s",
-		    name, name);
+		fatalx(no_user, name, name);
 	if (pw->pw_uid == 0 || pw->pw_gid == 0)
 		fatalx(
 		    "user \"%s\" is root; choose one without privilege", name);

@@ -17,6 +17,8 @@ struct conf;
 void start_close_strays(const struct conf *conf);
 /* Root, and the capabilities that stay. */
 void start_need_privilege(const struct conf *);
+/* For a check: warns of users that this host does not have. */
+void start_warn_users(const struct conf *conf);
 void start_find_user(const char *name, uid_t *uid, gid_t *gid);
 /*
  * Each peer is a socket, each worker holds them all.  A worker may ask for the
