@@ -205,6 +205,15 @@ conf_find_interface(const struct conf *conf, const char *name)
 	return NULL;
 }
 
+/* The parser has sorted them: there may be ten thousand. */
+bool
+conf_allows(const struct conf_peer *p, const struct prefix *prefix)
+{
+	return p->allow.count > 0 &&
+	       bsearch(prefix, p->allow.list, p->allow.count, sizeof(*prefix),
+		   prefix_compare) != NULL;
+}
+
 const struct prefix *
 conf_find_ipv6(const struct conf_interface *i)
 {

@@ -142,6 +142,8 @@ struct conf_interface *conf_find_interface(
     const struct conf *, const char *name);
 struct conf_peer *conf_find_peer(
     const struct conf_interface *, const char *name);
+/* Is that prefix, as it stands, one that the peer is allowed? */
+bool conf_allows(const struct conf_peer *, const struct prefix *);
 /* The first IPv6 address, which asks for an MTU of MTU_MIN_IPV6; or NULL. */
 const struct prefix *conf_find_ipv6(const struct conf_interface *);
 /*

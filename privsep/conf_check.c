@@ -235,6 +235,30 @@ inherit(const struct conf_interface *c, const struct build_peer *p)
 		    sizeof(p->conf->bind_device));
 }
 
+/* As when both ends have the same file: no packet would reach the tunnel. */
+static void
+check_own_addresses(struct conf_errors *errors, const struct build_interface *i)
+{
+	const struct conf_prefixes *own = &i->conf->addresses;
+	const struct build_peer *p;
+	char text[PREFIX_STRLEN];
+	struct prefix host;
+	size_t n;
+
+	TAILQ_FOREACH (p, &i->peers, entry) {
+		for (n = 0; n < own->count; n++) {
+			host = own->list[n];
+			host.len = (uint8_t)addr_bits(&host.addr);
+			if (conf_allows(p->conf, &host))
+				conf_error(errors, p->scope.begin,
+				    "peer \"%s\" is allowed %s, an address of "
+				    "this interface itself; give the peer its "
+				    "own",
+				    p->conf->name, prefix_format(&host, text));
+		}
+	}
+}
+
 void
 check_interface(struct conf_errors *errors, const struct build_interfaces *all,
     struct build_interface *i)
@@ -248,6 +272,7 @@ check_interface(struct conf_errors *errors, const struct build_interfaces *all,
 	check_ports(errors, all, i);
 	check_peer_count(errors, i);
 	check_cpus(errors, i);
+	check_own_addresses(errors, i);
 	TAILQ_FOREACH (p, &i->peers, entry)
 		inherit(i->conf, p);
 }

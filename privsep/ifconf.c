@@ -84,11 +84,8 @@ has_allowed(const struct conf_interface *c, const struct prefix *prefix)
 
 	if (!c->routes)
 		return false;
-	/* the parser sorted them: there may be ten thousand */
 	TAILQ_FOREACH (p, &c->peers, entry)
-		if (p->allow.count > 0 &&
-		    bsearch(prefix, p->allow.list, p->allow.count,
-			sizeof(*prefix), prefix_compare) != NULL)
+		if (conf_allows(p, prefix))
 			return true;
 	return false;
 }
