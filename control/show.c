@@ -113,7 +113,8 @@ add_interface(json_t *list, json_t *interface)
 	    "monitored", "ifindex", "up", "running", "deleted", "mtu_bytes",
 	    "addresses", "netns", "vnet_hdr", "batch_packets", "queues",
 	    "steering", "sched_policy", "cpus", "txqueuelen_packets",
-	    "gso_max_segs", "max_peers", "listen", NULL};
+	    "gso_max_segs", "mtu_asked_bytes", "routes", "max_peers", "listen",
+	    NULL};
 	json_t *whole = pick(interface, keys);
 
 	json_object_set_new(whole, "peer_count",

@@ -130,6 +130,17 @@ show_status(const struct ctl *ctl, const json_t *result)
 	table_list(json_at(result, "interfaces"), traffic);
 }
 
+/* Of one that is unmonitored nobody asks. */
+static const char *
+format_mtu_asked(const json_t *interface, char *buf)
+{
+	const json_t *asked = json_at(interface, "mtu_asked_bytes");
+
+	if (json_is_integer(asked))
+		return text_value(asked, buf);
+	return json_is_true(json_at(interface, "monitored")) ? "auto" : "-";
+}
+
 void
 show_interfaces(const struct ctl *ctl, const json_t *result)
 {
@@ -140,6 +151,8 @@ show_interfaces(const struct ctl *ctl, const json_t *result)
 	    {"INDEX", "ifindex", false, NULL},
 	    {"LINK", "", false, format_link},
 	    {"MTU", "mtu_bytes", false, NULL},
+	    {"MTU ASKED", "", false, format_mtu_asked},
+	    {"ROUTES", "routes", false, NULL},
 	    {"DEVICE", "device", false, NULL},
 	    {"MONITORED", "monitored", false, NULL},
 	    {"NETNS", "netns", false, NULL},

@@ -286,7 +286,7 @@ state_interface(const struct iface *ifc)
 	json_t *o;
 
 	o = json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:o, s:o, "
-		      "s:i, s:o, s:o, s:o, s:s, s:o, s:o}",
+		      "s:i, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b}",
 	    "id", (int)ifc->id, "name", iface_name(ifc), "configured", c->name,
 	    "device", devices[c->device], "monitored", c->monitored, "vnet_hdr",
 	    ifc->tun.vnet_hdr, "batch_packets",
@@ -297,7 +297,9 @@ state_interface(const struct iface *ifc)
 	    (int)c->max_peers, "listen", state_listen(c), "offloads",
 	    state_offloads(ifc), "peers", state_peers(ifc), "sched_policy",
 	    sched_policy_name(c->sched_policy), "cpus", state_cpus_asked(c),
-	    "steering", state_steering(ifc));
+	    "steering", state_steering(ifc), "mtu_asked_bytes",
+	    state_known(c->monitored && c->mtu != 0, c->mtu), "routes",
+	    c->monitored && c->routes);
 	if (o != NULL)
 		state_link(o, ifc);
 	return o;

@@ -106,7 +106,8 @@ def state(sequence=17, interfaces=("tun0",), peers=2):
              "sched_policy": "batch",
              "cpus": [0, 1],
              "txqueuelen_packets": 1000,
-             "gso_max_segs": 64, "max_peers": 64, "listen": ["0.0.0.0:6080"],
+             "gso_max_segs": 65535, "mtu_asked_bytes": None,
+             "routes": False, "max_peers": 64, "listen": ["0.0.0.0:6080"],
              "offloads": offloads(), "peers": [peer("abc"[n % 3] * (n // 3 + 1), n)
                                                for n in range(peers)]}
             for i, name in enumerate(interfaces)],
