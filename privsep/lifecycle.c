@@ -13,6 +13,7 @@
 #include "privsep/ports.h"
 #include "privsep/slots.h"
 #include "privsep/steering.h"
+#include "privsep/tun_offload.h"
 #include "privsep/workers.h"
 #include "privsep/why.h"
 

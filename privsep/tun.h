@@ -34,12 +34,6 @@ void tun_give_back(const struct tun *);
 void tun_leave(const struct tun *);
 /* One more queue of the same device; -1 with errno. */
 int tun_open_queue(const struct tun *);
-/*
- * Walks the offload ladder for what is wanted (OFFLOAD_BIT()s); returns what
- * was granted and why not all.
- */
-uint32_t tun_set_offloads(
-    int fd, uint32_t wanted, char *reason, size_t reasonlen);
 /* Today's name, also after a rename or a move; -1 with errno. */
 int tun_name(int fd, char name[IFNAMSIZ]);
 

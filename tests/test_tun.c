@@ -19,6 +19,7 @@
 #include "ipc/msg.h"
 #include "privsep/conf.h"
 #include "privsep/tun.h"
+#include "privsep/tun_offload.h"
 #include "privsep/why.h"
 #include "tests/nets.h"
 
