@@ -204,7 +204,7 @@ static void
 add_peers(json_t *list, json_t *interface)
 {
 	static const char *const keys[] = {"name", "slot", "endpoint", "aimed",
-	    "local", "allow", "mark", "bind_device", "socket", NULL};
+	    "reason", "local", "allow", "mark", "bind_device", "socket", NULL};
 	json_t *one, *peer;
 	size_t i;
 

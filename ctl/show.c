@@ -205,13 +205,17 @@ format_buffers(const json_t *socket, char *buf)
 	return buf;
 }
 
-/* What a peer is reached from, and is it reached at all? */
+/* What a peer is reached from, or why it is not. */
 static const char *
 format_local(const json_t *peer, char *buf)
 {
-	return json_is_true(json_at(peer, "aimed"))
-		   ? text_value(json_at(peer, "local"), buf)
-		   : "not aimed";
+	const char *reason = json_string_value(json_at(peer, "reason"));
+
+	if (json_is_true(json_at(peer, "aimed")))
+		return text_value(json_at(peer, "local"), buf);
+	snprintf(buf, TEXT_CELL, "not aimed%s%s", reason == NULL ? "" : ": ",
+	    reason == NULL ? "" : reason);
+	return buf;
 }
 
 /* Where they are, what passed, what was lost: each fits a screen. */

@@ -36,7 +36,8 @@ struct slot {
 	enum slot_state state;
 	unsigned int family;
 	int fd[LIMIT_QUEUES];
-	bool aimed; /* else its endpoint has no route yet: tried again */
+	bool aimed;    /* else its endpoint has no route yet: tried again */
+	int aim_error; /* not aimed: the errno of the last try */
 	struct endpoint local; /* aimed: from where, in the first queue */
 	const struct conf_peer *peer; /* SLOT_USED: whose it is */
 	struct udp_buffers got;

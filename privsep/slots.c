@@ -131,6 +131,7 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 		if (udp_aim(s->fd[q], &aim) == -1) {
 			saved = errno;
 			slot_unaim(ifc, s);
+			s->aim_error = saved;
 			if (failed != NULL)
 				*failed = aim.local;
 			errno = saved;
@@ -322,6 +323,20 @@ slot_lost(const struct conf_interface *c, const struct slot *s)
 				       : NULL;
 }
 
+static void
+slot_aim_again(
+    struct iface *ifc, const struct conf_interface *c, struct slot *s)
+{
+	int before = s->aim_error;
+
+	if (slot_aim(ifc, c, s, NULL) == 0)
+		log_info("%s: peer \"%s\" can be reached now", iface_name(ifc),
+		    s->peer->name);
+	else if (s->aim_error == before)
+		return;
+	state_changed(ifc->daemon);
+}
+
 void
 slots_aim(struct iface *ifc, bool look)
 {
@@ -341,11 +356,7 @@ slots_aim(struct iface *ifc, bool look)
 		}
 		if (s->state != SLOT_USED || s->aimed)
 			continue;
-		if (slot_aim(ifc, c, s, NULL) == -1)
-			continue;
-		log_info("%s: peer \"%s\" can be reached now", iface_name(ifc),
-		    s->peer->name);
-		state_changed(ifc->daemon);
+		slot_aim_again(ifc, c, s);
 	}
 }
 

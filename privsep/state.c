@@ -188,10 +188,11 @@ state_peer(const struct iface *ifc, size_t slot)
 	uint32_t wanted = ifc->conf->socket_buffer;
 	char text[ENDPOINT_STRLEN], local[ENDPOINT_STRLEN];
 
-	return json_pack("{s:s, s:i, s:s, s:b, s:s?, s:o, s:o, s:s?, "
+	return json_pack("{s:s, s:i, s:s, s:b, s:s?, s:s?, s:o, s:o, s:s?, "
 			 "s:{s:I, s:I, s:I, s:I, s:b}}",
 	    "name", p->name, "slot", (int)slot, "endpoint",
-	    endpoint_format(&p->endpoint, text), "aimed", s->aimed, "local",
+	    endpoint_format(&p->endpoint, text), "aimed", s->aimed, "reason",
+	    s->aimed ? NULL : strerror(s->aim_error), "local",
 	    s->aimed ? endpoint_format(&s->local, local) : NULL, "allow",
 	    state_prefixes(p->allow.list, p->allow.count), "mark",
 	    state_known(p->mark != 0, p->mark), "bind_device",

@@ -69,7 +69,7 @@ def offloads(granted=True):
 
 def peer(name, slot):
     return {"name": name, "slot": slot, "endpoint": f"192.0.2.{slot + 2}:6080",
-            "aimed": True, "local": "192.0.2.1:6080",
+            "aimed": True, "reason": None, "local": "192.0.2.1:6080",
             "allow": [f"10.9.0.{slot + 2}/32", "fd09::2/128"], "mark": None,
             "bind_device": "eth0" if slot else None,
             "socket": {"rcvbuf_wanted_bytes": 7340032, "rcvbuf_bytes": 14680064,
