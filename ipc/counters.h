@@ -68,6 +68,8 @@
 	    "the peer's socket was full (EAGAIN, ENOBUFS)")                   \
 	X(TX_DROP_REFUSED, "tx_drop_refused", "packets",                      \
 	    "the peer's host refused or cannot be reached")                   \
+	X(TX_DROP_NOT_AIMED, "tx_drop_not_aimed", "packets",                  \
+	    "the peer's socket is not aimed: peers has the reason")           \
 	X(TX_DROP_TOO_BIG, "tx_drop_too_big", "packets",                      \
 	    "larger than one datagram may be (EMSGSIZE)")                     \
 	X(TX_DROP_ERROR, "tx_drop_error", "packets",                          \

@@ -903,6 +903,7 @@ an_error_is_a_drop_under_its_reason(void **state)
 	} errors[] = {{EAGAIN, COUNTER_TX_DROP_FULL},
 	    {ENOBUFS, COUNTER_TX_DROP_FULL}, {ENOMEM, COUNTER_TX_DROP_FULL},
 	    {ENETDOWN, COUNTER_TX_DROP_REFUSED},
+	    {EDESTADDRREQ, COUNTER_TX_DROP_NOT_AIMED},
 	    {EPERM, COUNTER_TX_DROP_ERROR}};
 
 	(void)state;

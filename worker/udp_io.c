@@ -84,16 +84,23 @@ is_pending_error(int error)
 static enum counter
 drop_counter(int error)
 {
-	switch (error) {
-	case EAGAIN:
-	case ENOBUFS:
-	case ENOMEM:
-		return COUNTER_TX_DROP_FULL;
-	case EMSGSIZE:
-		return COUNTER_TX_DROP_TOO_BIG;
-	case ENETDOWN:
-		return COUNTER_TX_DROP_REFUSED;
-	}
+	static const struct {
+		int error;
+		enum counter counter;
+	} reasons[] = {
+	    {EAGAIN, COUNTER_TX_DROP_FULL},
+	    {ENOBUFS, COUNTER_TX_DROP_FULL},
+	    {ENOMEM, COUNTER_TX_DROP_FULL},
+	    {EMSGSIZE, COUNTER_TX_DROP_TOO_BIG},
+	    {ENETDOWN, COUNTER_TX_DROP_REFUSED},
+	    /* not connected: the parent has yet to aim it */
+	    {EDESTADDRREQ, COUNTER_TX_DROP_NOT_AIMED},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].error == error)
+			return reasons[i].counter;
 	return is_pending_error(error) ? COUNTER_TX_DROP_REFUSED
 				       : COUNTER_TX_DROP_ERROR;
 }
