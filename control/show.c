@@ -93,6 +93,22 @@ traffic(json_int_t id)
 	    "dropped_packets", counter_json(dropped(id)));
 }
 
+/* What is counted of an interface, in short and in full. */
+static void
+set_figures(json_t *to, const json_t *interface)
+{
+	const json_t *peers = get(interface, "peers"), *one;
+	json_int_t aimed = 0;
+	size_t i;
+
+	json_array_foreach (peers, i, one)
+		aimed += json_is_true(get(one, "aimed"));
+	json_object_set_new(
+	    to, "peer_count", json_integer((json_int_t)json_array_size(peers)));
+	json_object_set_new(to, "aimed_peer_count", json_integer(aimed));
+	json_object_set_new(to, "traffic", traffic(state_id(interface)));
+}
+
 static void
 add_summary(json_t *list, json_t *interface)
 {
@@ -100,9 +116,7 @@ add_summary(json_t *list, json_t *interface)
 	    "running", "deleted", "mtu_bytes", "addresses", "queues", NULL};
 	json_t *summary = pick(interface, keys);
 
-	json_object_set_new(summary, "peer_count",
-	    json_integer((json_int_t)json_array_size(get(interface, "peers"))));
-	json_object_set_new(summary, "traffic", traffic(state_id(interface)));
+	set_figures(summary, interface);
 	json_array_append_new(list, summary);
 }
 
@@ -117,9 +131,7 @@ add_interface(json_t *list, json_t *interface)
 	    NULL};
 	json_t *whole = pick(interface, keys);
 
-	json_object_set_new(whole, "peer_count",
-	    json_integer((json_int_t)json_array_size(get(interface, "peers"))));
-	json_object_set_new(whole, "traffic", traffic(state_id(interface)));
+	set_figures(whole, interface);
 	json_array_append_new(list, whole);
 }
 

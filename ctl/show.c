@@ -70,6 +70,21 @@ format_link(const json_t *interface, char *buf)
 							    : "up";
 }
 
+/* How many peers there are, and how many of them are aimed if not all. */
+static const char *
+format_peers(const json_t *interface, char *buf)
+{
+	const json_t *all = json_at(interface, "peer_count");
+	const json_t *aimed = json_at(interface, "aimed_peer_count");
+
+	if (!json_is_integer(aimed) || json_equal(aimed, all))
+		return text_value(all, buf);
+	snprintf(buf, TEXT_CELL, "%lld of %lld aimed",
+	    (long long)json_integer_value(aimed),
+	    (long long)json_integer_value(all));
+	return buf;
+}
+
 static void
 show_status_head(const json_t *status)
 {
@@ -106,7 +121,7 @@ show_status(const struct ctl *ctl, const json_t *result)
 	    {"INTERFACE", "name", false, NULL},
 	    {"LINK", "", false, format_link},
 	    {"MTU", "mtu_bytes", true, NULL},
-	    {"PEERS", "peer_count", true, NULL},
+	    {"PEERS", "", true, format_peers},
 	    {"ADDRESSES", "addresses", false, NULL},
 	    {0},
 	};
@@ -164,7 +179,7 @@ show_interfaces(const struct ctl *ctl, const json_t *result)
 	    {"CPUS", "cpus", false, NULL},
 	    {"TXQUEUELEN", "txqueuelen_packets", false, NULL},
 	    {"GSO-SEGS", "gso_max_segs", false, NULL},
-	    {"PEERS", "peer_count", false, NULL},
+	    {"PEERS", "", false, format_peers},
 	    {"MAX-PEERS", "max_peers", false, NULL},
 	    {"LISTEN", "listen", false, NULL},
 	    {"ADDRESSES", "addresses", false, NULL},
