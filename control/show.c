@@ -204,12 +204,14 @@ peer_traffic(json_int_t id, json_int_t slot)
 
 	if (!state_peer_counters(id, slot, &p))
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tx_packets",
-	    counter_json(p.tx_packets), "tx_bytes", counter_json(p.tx_bytes),
-	    "tx_dropped_packets", counter_json(p.tx_dropped), "rx_packets",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "tx_packets", counter_json(p.tx_packets), "tx_bytes",
+	    counter_json(p.tx_bytes), "tx_dropped_packets",
+	    counter_json(p.tx_dropped), "rx_packets",
 	    counter_json(p.rx_packets), "rx_bytes", counter_json(p.rx_bytes),
 	    "rx_dropped_packets", counter_json(p.rx_dropped),
-	    "rx_overflow_messages", counter_json(p.rx_overflow));
+	    "rx_overflow_messages", counter_json(p.rx_overflow),
+	    "socket_errors", counter_json(p.socket_errors));
 }
 
 static void

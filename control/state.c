@@ -226,6 +226,7 @@ peer_counters_add(struct peer_counters *sum, const struct peer_counters *p)
 	sum->rx_bytes += counter_read(&p->rx_bytes);
 	sum->rx_dropped += counter_read(&p->rx_dropped);
 	sum->rx_overflow += counter_read(&p->rx_overflow);
+	sum->socket_errors += counter_read(&p->socket_errors);
 }
 
 bool

@@ -233,7 +233,7 @@ format_local(const json_t *peer, char *buf)
 	return buf;
 }
 
-/* Where they are, what passed, what was lost: each fits a screen. */
+/* Where they are, what passed, what was lost, by what: each fits a screen. */
 void
 show_peers(const struct ctl *ctl, const json_t *result)
 {
@@ -261,20 +261,28 @@ show_peers(const struct ctl *ctl, const json_t *result)
 	    {"TX DROPPED", "traffic.tx_dropped_packets", true, NULL},
 	    {"RX DROPPED", "traffic.rx_dropped_packets", true, NULL},
 	    {"OVERFLOW", "traffic.rx_overflow_messages", true, NULL},
+	    {"ERRORS", "traffic.socket_errors", true, NULL},
+	    {0},
+	};
+	static const struct column sockets[] = {
+	    {"INTERFACE", "interface", false, NULL},
+	    {"PEER", "name", false, NULL},
 	    {"SLOT", "slot", true, NULL},
 	    {"MARK", "mark", true, NULL},
 	    {"RCVBUF/SNDBUF", "socket", true, format_buffers},
 	    {"UDP-GRO", "socket.udp_gro", false, NULL},
 	    {0},
 	};
-	const json_t *peers = json_at(result, "peers");
+	static const struct column *const tables[] = {
+	    places, traffic, losses, sockets};
+	size_t i;
 
 	(void)ctl;
-	table_list(peers, places);
-	putchar('\n');
-	table_list(peers, traffic);
-	putchar('\n');
-	table_list(peers, losses);
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		if (i > 0)
+			putchar('\n');
+		table_list(json_at(result, "peers"), tables[i]);
+	}
 }
 
 static void

@@ -128,8 +128,8 @@ struct peer_counters {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
 	uint64_t rx_dropped;
-	uint64_t rx_overflow; /* by the kernel, SO_RXQ_OVFL */
-	uint64_t spare;
+	uint64_t rx_overflow;	/* by the kernel, SO_RXQ_OVFL */
+	uint64_t socket_errors; /* its share of COUNTER_RX_SOCKET_ERRORS */
 };
 
 struct counters {

@@ -26,7 +26,7 @@ LEVELS = ["error", "warn", "info", "debug"]
 F_ADD_SEALS, ALL_SEALS = 1033, 15
 SLOTS = 512
 PEER_COUNTERS = ["tx_packets", "tx_bytes", "tx_dropped", "rx_packets",
-                 "rx_bytes", "rx_dropped", "rx_overflow", "spare"]
+                 "rx_bytes", "rx_dropped", "rx_overflow", "socket_errors"]
 
 
 def counter_names():

@@ -965,6 +965,8 @@ an_error_of_an_earlier_datagram_is_not_this_ones(void **state)
 	}
 	/* an interrupted call is no error */
 	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 5);
+	assert_int_equal(rig.w.peers.peer[0].counters->socket_errors, 5);
+	assert_int_equal(rig.w.peers.peer[1].counters->socket_errors, 0);
 	assert_int_equal(rig_drops(), 0);
 	expect_delivered();
 }
@@ -999,6 +1001,7 @@ a_peer_that_is_not_there_loses_nothing_later(void **state)
 	list_clear(&want[0]);
 	assert_int_equal(p->counters->tx_packets, 50);
 	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 4);
+	assert_int_equal(p->counters->socket_errors, 4);
 	assert_int_equal(rig_drops(), 0);
 	assert_int_equal(rig_off_count, 0);
 	rig.far[0] = dup(rig.far[1]);

@@ -605,6 +605,8 @@ an_error_on_the_socket_is_counted_and_passed_over(void **state)
 	}
 	/* an interrupted call is no error */
 	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 2);
+	assert_int_equal(peer(0)->counters->socket_errors, 2);
+	assert_int_equal(peer(1)->counters->socket_errors, 0);
 	/* one that stays does not keep us */
 	rig_fail((struct rig_fault){.call = RIG_RECVMMSG,
 	    .fd = peer(0)->fd,

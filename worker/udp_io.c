@@ -105,6 +105,16 @@ drop_counter(int error)
 				       : COUNTER_TX_DROP_ERROR;
 }
 
+/* Of an earlier datagram, or of all: an interrupted call has none. */
+static void
+count_socket_error(struct worker *w, struct peer *p, int error)
+{
+	if (error == EINTR)
+		return;
+	worker_count(w, COUNTER_RX_SOCKET_ERRORS, 1);
+	counter_add(&p->counters->socket_errors, 1);
+}
+
 /* The kernel will not segment this run: the caller sends it singly. */
 static int
 gso_refused(struct worker *w, struct peer *p, uint32_t size, int error)
@@ -149,7 +159,7 @@ send_past_error(struct worker *w, struct peer *p, const struct udp_run *r)
 
 	if (n != -1 || (errno != EINTR && !is_pending_error(errno)))
 		return n;
-	worker_count(w, COUNTER_RX_SOCKET_ERRORS, errno != EINTR);
+	count_socket_error(w, p, errno);
 	return send_once(p, r);
 }
 
@@ -221,7 +231,7 @@ udp_receive(struct worker *w, struct peer *p, struct udp_rx *rx, size_t max)
 		if (n == 0 || errno == EAGAIN)
 			break;
 		/* an ICMP error: reading it cleared it, messages may wait */
-		worker_count(w, COUNTER_RX_SOCKET_ERRORS, errno != EINTR);
+		count_socket_error(w, p, errno);
 	}
 	return 0;
 }
