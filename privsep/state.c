@@ -204,15 +204,20 @@ state_peer(const struct iface *ifc, size_t slot)
 	    (iface_offloads(ifc) & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0);
 }
 
+/* In the order of the configuration; that of slots is another after reloads. */
 static json_t *
 state_peers(const struct iface *ifc)
 {
 	json_t *array = json_array();
+	const struct conf_peer *p;
 	size_t i;
 
-	for (i = 0; i < ifc->slot_count; i++)
-		if (ifc->slots[i].state == SLOT_USED)
-			json_array_append_new(array, state_peer(ifc, i));
+	TAILQ_FOREACH (p, &ifc->conf->peers, entry)
+		for (i = 0; i < ifc->slot_count; i++)
+			if (ifc->slots[i].state == SLOT_USED &&
+			    ifc->slots[i].peer == p)
+				json_array_append_new(
+				    array, state_peer(ifc, i));
 	return array;
 }
 
