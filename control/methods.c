@@ -27,7 +27,7 @@ const struct method methods[] = {
     {"interfaces", false, "interfaces with all that is known of them",
 	method_interfaces, {PARAM_INTERFACE}},
     {"peers", false, "peers with their sockets and counters", method_peers,
-	{PARAM_INTERFACE}},
+	{PARAM_INTERFACE, {"peer", JSON_STRING, false, "this peer alone"}}},
     {"stats", false, "every counter, by interface and queue", method_stats,
 	{PARAM_INTERFACE,
 	    {"describe", JSON_TRUE, false, "add units and help"}}},

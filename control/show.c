@@ -232,11 +232,35 @@ add_peers(json_t *list, json_t *interface)
 	}
 }
 
+/* Takes the list; NULL, and the call has failed, if none has that name. */
+static json_t *
+peers_named(const struct call *call, json_t *all, const json_t *name)
+{
+	json_t *list = json_array(), *one;
+	struct jsonrpc_error error;
+	size_t i;
+
+	json_array_foreach (all, i, one)
+		if (json_equal(name, get(one, "name")))
+			json_array_append(list, one);
+	json_decref(all);
+	if (json_array_size(list) > 0)
+		return list;
+	json_decref(list);
+	jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS, "\"peers\" lists them",
+	    "no peer \"%.64s\"", json_string_value(name));
+	call_fail(call, &error);
+	return NULL;
+}
+
 void
 method_peers(const struct call *call)
 {
+	const json_t *name = get(call->params, "peer");
 	json_t *list = for_interfaces(call, add_peers);
 
+	if (list != NULL && name != NULL)
+		list = peers_named(call, list, name);
 	if (list != NULL)
 		call_answer(call, json_pack("{s:o}", "peers", list));
 }

@@ -23,6 +23,15 @@ params_interface(const struct ctl *ctl)
 	return params_made(json_pack("{s:s}", "interface", ctl->args[0]));
 }
 
+static json_t *
+params_peers(const struct ctl *ctl)
+{
+	if (ctl->nargs < 2)
+		return params_interface(ctl);
+	return params_made(json_pack(
+	    "{s:s, s:s}", "interface", ctl->args[0], "peer", ctl->args[1]));
+}
+
 /* The table needs units and help, which the JSON has with -a alone. */
 static json_t *
 params_stats(const struct ctl *ctl)
@@ -35,6 +44,7 @@ params_stats(const struct ctl *ctl)
 }
 
 #define IF "[interface]"
+#define PEER "[interface [peer]]"
 #define SET "interface mtu number | interface offload name on|off"
 #define LOG "tund|tund-worker|tund-control error|warn|info|debug"
 static const struct verb verbs[] = {
@@ -42,8 +52,8 @@ static const struct verb verbs[] = {
 	NULL, show_status, NULL},
     {"interfaces", IF, "interfaces in full", "", false, 0, 1, "interfaces",
 	params_interface, show_interfaces, NULL},
-    {"peers", IF, "peers with their traffic", "", false, 0, 1, "peers",
-	params_interface, show_peers, NULL},
+    {"peers", PEER, "peers with their traffic", "", false, 0, 2, "peers",
+	params_peers, show_peers, NULL},
     {"stats", "[-a] " IF, "counters; -a: also zeros; with -j: their units", "a",
 	false, 0, 1, "stats", params_stats, show_stats, NULL},
     {"offload", IF, "offloads: asked, granted, enabled, used", "", false, 0, 1,
