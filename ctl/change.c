@@ -78,17 +78,26 @@ params_set(const struct ctl *ctl)
 	return NULL;
 }
 
+static void
+say_each(const json_t *sentences)
+{
+	char buf[TEXT_CELL];
+	size_t i;
+
+	for (i = 0; i < json_array_size(sentences); i++)
+		say("%s", text_value(json_array_get(sentences, i), buf));
+}
+
 void
 show_reload(const struct ctl *ctl, const json_t *result)
 {
 	const json_t *changes = json_at(result, "changes");
 	char buf[TEXT_CELL];
-	size_t i, n = json_array_size(changes);
 
-	if (n == 0)
+	if (json_array_size(changes) == 0)
 		say("no difference");
-	for (i = 0; i < n; i++)
-		say("%s", text_value(json_array_get(changes, i), buf));
+	say_each(changes);
+	say_each(json_at(result, "not_aimed"));
 	say("generation %s %s in force",
 	    text_value(json_at(result, "generation"), buf),
 	    ctl->dry_run ? "stays" : "is");

@@ -13,7 +13,8 @@
 #include "privsep/reload.h"
 #include "privsep/why.h"
 
-#define CHANGES_TOLD 16 /* in an event */
+#define CHANGES_TOLD 16	  /* in an event */
+#define NOT_AIMED_TOLD 16 /* in an answer */
 
 /*
  * A reload in progress.  Order: what may fail is done first, beside what is
@@ -414,6 +415,35 @@ log_refusal(const struct reload *r, bool dry)
 		    r->lost ? "" : "; the old configuration stays in force");
 }
 
+/* Sentences of the peers that have no route as yet: no reload fails by them. */
+static json_t *
+not_aimed(const struct daemon *d)
+{
+	json_t *list = json_array();
+	const struct iface *ifc;
+	const struct slot *s;
+	size_t i, more = 0;
+
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		for (i = 0; i < ifc->slot_count; i++) {
+			s = &ifc->slots[i];
+			if (s->state != SLOT_USED || s->aimed)
+				continue;
+			if (json_array_size(list) == NOT_AIMED_TOLD)
+				more++;
+			else
+				json_array_append_new(list,
+				    json_sprintf(
+					"%s: peer \"%s\" is not aimed: %s",
+					ifc->conf->name, s->peer->name,
+					strerror(s->aim_error)));
+		}
+	if (more > 0)
+		json_array_append_new(
+		    list, json_sprintf("%zu more peers are not aimed", more));
+	return list;
+}
+
 static json_t *
 refusal(const struct reload *r)
 {
@@ -441,8 +471,9 @@ reload(struct daemon *d, bool dry, json_t **result)
 		json_decref(r.changes);
 		return -1;
 	}
-	*result = json_pack("{s:b, s:O, s:i}", "dry_run", dry, "changes",
-	    r.changes, "generation", (int)d->generation);
+	*result = json_pack("{s:b, s:O, s:o, s:i}", "dry_run", dry, "changes",
+	    r.changes, "not_aimed", dry ? json_array() : not_aimed(d),
+	    "generation", (int)d->generation);
 	if (!dry) {
 		fields = event_fields(d, r.changes);
 		log_changes(d, fields);

@@ -257,6 +257,7 @@ def obedient(kind, interface, what, value):
     name = f"tun{interface}"
     if kind == RELOAD:
         return OK, {"dry_run": bool(value), "changes": ['peer "c" added'],
+                    "not_aimed": [] if value else ['peer "c" is not aimed'],
                     "generation": 1 if value else 2}
     if kind == SET_MTU:
         return OK, {"interface": name, "mtu_bytes": value}
