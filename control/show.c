@@ -214,20 +214,36 @@ peer_traffic(json_int_t id, json_int_t slot)
 	    "socket_errors", counter_json(p.socket_errors));
 }
 
+/* A worker may write anything there, also what no calendar has. */
+static json_t *
+heard_json(uint64_t when)
+{
+	time_t t = (time_t)when;
+	char buf[64];
+	struct tm tm;
+
+	if (when == 0 || gmtime_r(&t, &tm) == NULL)
+		return json_null();
+	strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(buf);
+}
+
 static void
 add_peers(json_t *list, json_t *interface)
 {
 	static const char *const keys[] = {"name", "slot", "endpoint", "aimed",
 	    "reason", "local", "allow", "mark", "bind_device", "socket", NULL};
+	json_int_t slot, id = state_id(interface);
 	json_t *one, *peer;
 	size_t i;
 
 	json_array_foreach (get(interface, "peers"), i, one) {
 		peer = pick(one, keys);
+		slot = json_integer_value(get(one, "slot"));
 		json_object_set(peer, "interface", get(interface, "name"));
-		json_object_set_new(peer, "traffic",
-		    peer_traffic(state_id(interface),
-			json_integer_value(get(one, "slot"))));
+		json_object_set_new(
+		    peer, "heard", heard_json(state_peer_heard(id, slot)));
+		json_object_set_new(peer, "traffic", peer_traffic(id, slot));
 		json_array_append_new(list, peer);
 	}
 }

@@ -229,6 +229,23 @@ peer_counters_add(struct peer_counters *sum, const struct peer_counters *p)
 	sum->socket_errors += counter_read(&p->socket_errors);
 }
 
+uint64_t
+state_peer_heard(json_int_t id, json_int_t slot)
+{
+	const struct counters *page;
+	uint64_t one, last = 0;
+	unsigned int queue;
+
+	for (queue = 0; queue < LIMIT_QUEUES; queue++) {
+		page = state_page(id, queue);
+		if (page == NULL || slot < 0 || slot >= LIMIT_SLOTS)
+			continue;
+		one = counter_read(&page->heard[slot].time);
+		last = one > last ? one : last;
+	}
+	return last;
+}
+
 bool
 state_peer_counters(json_int_t id, json_int_t slot, struct peer_counters *sum)
 {

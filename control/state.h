@@ -37,6 +37,8 @@ uint64_t state_counter(json_int_t id, enum counter);
 /* Of the peer in that slot, all queues together; false: no such slot. */
 bool state_peer_counters(
     json_int_t id, json_int_t slot, struct peer_counters *);
+/* When the parent last saw that it was heard, seconds since 1970; 0: never. */
+uint64_t state_peer_heard(json_int_t id, json_int_t slot);
 /* The pages of an interface, one by one, in the order of queues. */
 const struct counters *state_page(json_int_t id, unsigned int queue);
 

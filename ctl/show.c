@@ -262,6 +262,7 @@ show_peers(const struct ctl *ctl, const json_t *result)
 	    {"RX DROPPED", "traffic.rx_dropped_packets", true, NULL},
 	    {"OVERFLOW", "traffic.rx_overflow_messages", true, NULL},
 	    {"ERRORS", "traffic.socket_errors", true, NULL},
+	    {"HEARD", "heard", false, NULL},
 	    {0},
 	};
 	static const struct column sockets[] = {

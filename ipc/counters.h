@@ -8,12 +8,12 @@
 
 /*
  * The counters page: one memfd per worker, made by the parent, mapped
- * read-write by the worker and read-only by tund-control.  One writer, so a
- * relaxed 64-bit store is enough; a reader may see counters of two moments,
- * never half a counter.  The page outlives a worker: totals go on.
+ * read-write by the worker and read-only by tund-control.  Each word has one
+ * writer, so a relaxed 64-bit store is enough; a reader may see counters of two
+ * moments, never half a counter.  The page outlives a worker: totals go on.
  */
 #define COUNTERS_MAGIC 0x74756e64u /* "tund" */
-#define COUNTERS_VERSION 1
+#define COUNTERS_VERSION 2
 
 /*
  * One line per counter: C name, JSON name, unit, help.  tx is tun to peer
@@ -132,6 +132,12 @@ struct peer_counters {
 	uint64_t socket_errors; /* its share of COUNTER_RX_SOCKET_ERRORS */
 };
 
+/* When a peer was last heard, by slot: what the parent saw, and wrote. */
+struct peer_heard {
+	uint64_t time;	     /* of the look, seconds since 1970; 0: not yet */
+	uint64_t rx_packets; /* as they were then */
+};
+
 struct counters {
 	uint32_t magic;
 	uint32_t version;
@@ -139,6 +145,7 @@ struct counters {
 	uint32_t spare;
 	uint64_t c[COUNTER_COUNT];
 	struct peer_counters peers[LIMIT_SLOTS];
+	struct peer_heard heard[LIMIT_SLOTS];
 };
 
 /*
@@ -159,9 +166,15 @@ const struct counters *counters_map_readonly(int fd);
 void counters_unmap(const struct counters *);
 
 static inline void
+counter_set(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, n, __ATOMIC_RELAXED);
+}
+
+static inline void
 counter_add(uint64_t *c, uint64_t n)
 {
-	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+	counter_set(c, *c + n);
 }
 
 static inline uint64_t

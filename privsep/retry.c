@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
+#include "privsep/heard.h"
 #include "privsep/iface.h"
 #include "privsep/lifecycle.h"
 #include "privsep/link.h"
@@ -134,6 +135,8 @@ on_timer(int fd, short what, void *arg)
 		if (is_unwatched(ifc))
 			watch_again(ifc);
 		slots_aim(ifc, look);
+		if (look)
+			heard_look(ifc);
 	}
 }
 

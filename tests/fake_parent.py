@@ -43,10 +43,10 @@ class Page:
     """A counters page that the test writes and tund-control reads."""
 
     def __init__(self, slots=64):
-        self.size = 16 + 8 * len(COUNTER_NAMES) + SLOTS * 64
+        self.size = 16 + 8 * len(COUNTER_NAMES) + SLOTS * (64 + 16)
         self.fd = os.memfd_create("counters", os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, self.size)
-        os.pwrite(self.fd, struct.pack("=IIII", 0x74756e64, 1, slots, 0), 0)
+        os.pwrite(self.fd, struct.pack("=IIII", 0x74756e64, 2, slots, 0), 0)
 
     def set(self, **values):
         for name, value in values.items():
@@ -58,6 +58,10 @@ class Page:
             os.pwrite(self.fd, struct.pack("=Q", value),
                       16 + 8 * len(COUNTER_NAMES) + 64 * slot +
                       8 * PEER_COUNTERS.index(name))
+
+    def set_heard(self, slot, when):
+        os.pwrite(self.fd, struct.pack("=Q", when),
+                  16 + 8 * len(COUNTER_NAMES) + 64 * SLOTS + 16 * slot)
 
 
 def offloads(granted=True):
