@@ -18,7 +18,7 @@
 #include "privsep/workers.h"
 #include "privsep/why.h"
 
-#define RELOADS_MS 500 /* in a second */
+#define REQUESTS_MS 500 /* in a second */
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
 
 static void
@@ -69,7 +69,7 @@ reply_text(const json_t *result)
 
 /* Takes the reference of result. */
 static void
-control_reply(
+send_reply(
     struct daemon *d, uint32_t id, enum reply_status status, json_t *result)
 {
 	struct msg_reply head = {.status = status};
@@ -90,44 +90,43 @@ control_reply(
 		fatalx("no memory for a reply");
 	memcpy(buf, &head, sizeof(head));
 	memcpy(buf + sizeof(head), text, len);
-	/* who hears that it is done and looks, sees it */
-	link_monitor_catch_up(d->links);
-	if (d->state_dirty)
-		publish_state(d);
 	proc_send(
 	    d->control, MSG_CONTROL_REPLY, id, buf, sizeof(head) + len, -1);
 	free(buf);
 	free(text);
 }
 
+/* Takes the reference of result. */
+static void
+control_reply(
+    struct daemon *d, uint32_t id, enum reply_status status, json_t *result)
+{
+	/* who hears that it is done and looks, sees it */
+	link_monitor_catch_up(d->links);
+	if (d->state_dirty)
+		publish_state(d);
+	send_reply(d, id, status, result);
+}
+
+static json_t *
+refusal(const char *message, const char *hint)
+{
+	return json_pack("{s:s, s:s?}", "message", message, "hint", hint);
+}
+
 static void
 control_refuse(struct daemon *d, uint32_t id, enum reply_status status,
     const char *message, const char *hint)
 {
-	control_reply(d, id, status,
-	    json_pack("{s:s, s:s?}", "message", message, "hint", hint));
+	control_reply(d, id, status, refusal(message, hint));
 }
 
-/* A reload is work: half of each second is for all else. */
 static void
 control_on_reload(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
-	static int64_t second, spent;
-	int64_t began = clock_ms();
 	json_t *result;
-	int ok;
+	int ok = reload(d, r->value == 1, &result);
 
-	if (began / 1000 != second)
-		spent = 0;
-	second = began / 1000;
-	if (spent >= RELOADS_MS) {
-		control_refuse(d, id, REPLY_REFUSED,
-		    "reloads have taken half of this second",
-		    "try again in a second");
-		return;
-	}
-	ok = reload(d, r->value == 1, &result);
-	spent += clock_ms() - began;
 	control_reply(d, id, ok == 0 ? REPLY_OK : REPLY_REFUSED, result);
 }
 
@@ -206,20 +205,46 @@ static const struct {
 };
 
 static int
+handle_request(struct daemon *d, uint32_t id, const struct msg_request *r)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (requests[i].kind == r->kind) {
+			requests[i].handle(d, id, r);
+			return 0;
+		}
+	return -1;
+}
+
+/*
+ * A request is work, and so is the state that goes before its answer, some
+ * milliseconds for each thousand prefixes: half of each second is for all else.
+ * To refuse must cost nothing of that.
+ */
+static int
 control_on_message(struct proc *p, struct imsg *m, void *arg)
 {
+	static int64_t second, spent;
+	int64_t began = clock_ms();
 	struct msg_request r;
-	size_t i;
+	int ok;
 
 	if (p->state != PROC_RUNNING || m->hdr.type != MSG_REQUEST ||
 	    msg_read_request(m, &r) == -1)
 		return -1;
-	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		if (requests[i].kind == r.kind) {
-			requests[i].handle(arg, m->hdr.id, &r);
-			return 0;
-		}
-	return -1;
+	if (began / 1000 != second)
+		spent = 0;
+	second = began / 1000;
+	if (spent >= REQUESTS_MS) {
+		send_reply(arg, m->hdr.id, REPLY_REFUSED,
+		    refusal("requests have taken half of this second",
+			"try again in a second"));
+		return 0;
+	}
+	ok = handle_request(arg, m->hdr.id, &r);
+	spent += clock_ms() - began;
+	return ok;
 }
 
 static void
