@@ -23,6 +23,7 @@
 /* the tests do not wait that long */
 #ifndef PROC_READY_SECONDS
 #define PROC_READY_SECONDS 10  /* to say that it is ready */
+#define PROC_ANSWER_SECONDS 10 /* to give an answer that is awaited */
 #define PROC_DELAY_MAX 10000   /* ms before any restart */
 #define PROC_STABLE_SECONDS 10 /* of life that forgive earlier falls */
 #endif
@@ -37,8 +38,9 @@ struct proc_private {
 	const struct proc_hooks *hooks;
 	void *arg;
 	struct channel *channel;
-	struct event *timer; /* ready deadline, or restart */
+	struct event *timer; /* deadline of ready or answer, or restart */
 	unsigned int delay;  /* ms */
+	const char *awaited; /* what it did if no answer comes, or NULL */
 	const char *killed;  /* why we killed it */
 	const char *left;    /* why its channel is of no use */
 	bool again;	     /* start anew without delay */
@@ -72,6 +74,8 @@ proc_on_timer(int fd, short what, void *arg)
 		proc_kill(pp->proc, pp->left);
 	else if (pp->proc->state == PROC_STARTING)
 		proc_kill(pp->proc, "was not ready in time");
+	else if (pp->awaited != NULL)
+		proc_kill(pp->proc, pp->awaited);
 }
 
 struct proc *
@@ -274,6 +278,7 @@ proc_start(struct proc *p)
 	p->state = PROC_STARTING;
 	pp->killed = NULL;
 	pp->left = NULL;
+	pp->awaited = NULL;
 	pp->ended = false;
 	pp->window = 0;
 	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
@@ -313,6 +318,31 @@ proc_kill(struct proc *p, const char *why)
 	if (p->priv->killed == NULL)
 		p->priv->killed = why;
 	kill(p->pid, SIGKILL);
+}
+
+/* While it runs the timer has nothing else to do, unless it has left. */
+void
+proc_await(struct proc *p, const char *why)
+{
+	struct proc_private *pp = p->priv;
+
+	if (p->state != PROC_RUNNING || pp->awaited != NULL)
+		return;
+	pp->awaited = why;
+	if (pp->left == NULL)
+		proc_timer(pp, PROC_ANSWER_SECONDS * 1000);
+}
+
+void
+proc_answered(struct proc *p)
+{
+	struct proc_private *pp = p->priv;
+
+	if (p->state != PROC_RUNNING || pp->awaited == NULL)
+		return;
+	pp->awaited = NULL;
+	if (pp->left == NULL)
+		event_del(pp->timer);
 }
 
 void

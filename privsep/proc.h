@@ -65,6 +65,12 @@ void proc_restart(struct proc *);
 void proc_free(struct proc *);
 /* It broke the protocol: kill it; it is started again after the delay. */
 void proc_kill(struct proc *, const char *why);
+/*
+ * One that runs owes an answer: killed, as above, if proc_answered is not said
+ * of it within 10 seconds from the first of these.  why stays the caller's.
+ */
+void proc_await(struct proc *, const char *why);
+void proc_answered(struct proc *);
 
 /* -1 when it is not there to be told; not an error. */
 int proc_send(struct proc *, uint32_t type, uint32_t id, const void *data,

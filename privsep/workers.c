@@ -56,6 +56,16 @@ send_table(struct queue *q)
 	    q->proc, MSG_WORKER_PEERS_COMMIT, ifc->generation, NULL, 0, -1);
 }
 
+/* One that keeps it back keeps the sockets of old peers from new ones. */
+static void
+await_table(struct queue *q)
+{
+	if (q->iface->gone || q->generation_done == q->iface->generation)
+		proc_answered(q->proc);
+	else
+		proc_await(q->proc, "did not take its table of peers in time");
+}
+
 static void
 workers_on_setup(struct proc *p, void *arg)
 {
@@ -104,6 +114,7 @@ workers_on_ready(struct proc *p, void *arg)
 
 	/* it has thrown away what waited on sockets that are nobody's */
 	slots_peers_done(q->iface, q, q->generation_sent);
+	await_table(q);
 	log_info("%s: tund-worker %u (pid %d) runs", iface_name(q->iface),
 	    q->number, p->pid);
 	events_publish(q->iface->daemon, "worker.started", iface_name(q->iface),
@@ -203,6 +214,7 @@ workers_on_message(struct proc *p, struct imsg *m, void *arg)
 		if (msg_read_empty(m) == -1 || m->hdr.id > q->iface->generation)
 			return -1;
 		slots_peers_done(q->iface, q, m->hdr.id);
+		await_table(q);
 		return 0;
 	case MSG_OFFLOAD_OFF:
 		return worker_on_offload_off(q, m);
@@ -278,10 +290,12 @@ renew(struct iface *ifc, bool restart)
 		if (ifc->queue[i].proc == NULL || ifc->gone)
 			continue;
 		/* its memory is fixed: more than it has room for needs anew */
-		if (restart || prefixes > ifc->queue[i].prefix_room)
+		if (restart || prefixes > ifc->queue[i].prefix_room) {
 			proc_restart(ifc->queue[i].proc);
-		else
+		} else {
 			send_table(&ifc->queue[i]);
+			await_table(&ifc->queue[i]);
+		}
 	}
 	state_changed(ifc->daemon);
 }

@@ -27,10 +27,11 @@
 #include "tests/fake_child.h"
 
 /*
- * privsep/proc.c is built here with shorter times: a second to be ready, 80 ms
- * at most before a restart, a second of life that forgives.
+ * privsep/proc.c is built here with shorter times: a second to be ready or to
+ * answer, 80 ms at most before a restart, a second of life that forgives.
  */
 #define READY_SECONDS 1
+#define ANSWER_SECONDS 1
 #define DELAY_MAX 80
 #define MESSAGES_MAX 2000
 #define LINES_MAX 200
@@ -505,6 +506,52 @@ one_that_never_is_ready_is_killed(void **state)
 }
 
 static void
+one_that_owes_an_answer_is_killed_in_time(void **state)
+{
+	struct proc *p = START(CHILD_READY);
+	double began;
+
+	(void)state;
+	/* before it runs it has another deadline */
+	proc_await(p, "was asked too early");
+	RUN_UNTIL(seen.ready == 1);
+	began = now();
+	proc_await(p, "kept its answer back");
+	run_for(ANSWER_SECONDS * 500);
+	assert_int_equal(seen.exits, 0);
+	/* what else it owes gives it no more time */
+	proc_await(p, "kept another back");
+	RUN_UNTIL(seen.exits == 1);
+	assert_non_null(strstr(seen.why, "it kept its answer back"));
+	assert_true(seen.ended[0] - began > ANSWER_SECONDS - 0.1);
+	assert_true(seen.ended[0] - began < ANSWER_SECONDS * 1.5);
+	/* the one after it owes nothing */
+	RUN_UNTIL(seen.ready == 2);
+	run_for(ANSWER_SECONDS * 1000 + 300);
+	assert_int_equal(seen.exits, 1);
+	end(p);
+}
+
+static void
+one_that_gave_its_answer_lives(void **state)
+{
+	struct proc *p = START(CHILD_READY);
+
+	(void)state;
+	RUN_UNTIL(seen.ready == 1);
+	proc_await(p, "kept its answer back");
+	run_for(ANSWER_SECONDS * 500);
+	proc_answered(p);
+	run_for(ANSWER_SECONDS * 700);
+	/* another time, with time of its own */
+	proc_await(p, "kept its answer back");
+	run_for(ANSWER_SECONDS * 700);
+	proc_answered(p);
+	assert_int_equal(seen.exits, 0);
+	end(p);
+}
+
+static void
 one_that_logs_much_is_cut_short_and_lives(void **state)
 {
 	struct proc *p = START(CHILD_LOGS);
@@ -782,6 +829,8 @@ main(void)
 	    TEST(one_that_leaves_its_channel_is_killed),
 	    TEST(one_that_has_no_place_for_descriptors_is_told_so),
 	    TEST(one_that_never_is_ready_is_killed),
+	    TEST(one_that_owes_an_answer_is_killed_in_time),
+	    TEST(one_that_gave_its_answer_lives),
 	    TEST(one_that_logs_much_is_cut_short_and_lives),
 	    TEST(the_last_line_of_one_that_ends_is_logged),
 	    TEST(it_is_logged_also_where_something_was_left_unread),
