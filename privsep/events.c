@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/publish.h"
@@ -22,6 +23,16 @@ events_time(char *buf)
 	snprintf(buf + used, 32 - used, ".%03dZ",
 	    (int)(ts.tv_nsec / 1000000) % 1000);
 	return buf;
+}
+
+static void
+log_event(const char *text)
+{
+	static struct log_limit lines;
+
+	if (log_get_level() >= LOG_LEVEL_DEBUG &&
+	    log_limit_pass(&lines, "events"))
+		log_debug("event %s", text);
 }
 
 void
@@ -49,7 +60,7 @@ events_publish(
 		return;
 	}
 	d->seq++;
-	log_debug("event %s", text);
+	log_event(text);
 	publish_event(d, text);
 	free(text);
 	json_decref(o);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
@@ -104,12 +105,19 @@ on_netns(struct iface *ifc, const struct link_state *now)
 		ifconf_restore(ifc);
 }
 
-/* With the values that the event has. */
+/*
+ * With the values that the event has.  In another network namespace anybody
+ * may decide how often something changes.
+ */
 static void
 log_change(const char *change, const char *name, const json_t *values)
 {
-	char *text = json_dumps(values, JSON_COMPACT);
+	static struct log_limit lines;
+	char *text;
 
+	if (!log_limit_pass(&lines, "link events"))
+		return;
+	text = json_dumps(values, JSON_COMPACT);
 	log_info("%s: %s%s%s", name, change, text == NULL ? "" : " ",
 	    text == NULL ? "" : text);
 	free(text);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log_limit.h"
 #include "ipc/channel.h"
 #include "ipc/fdpass.h"
 #include "ipc/limits.h"
@@ -27,8 +28,6 @@
 #define PROC_DELAY_MAX 10000   /* ms before any restart */
 #define PROC_STABLE_SECONDS 10 /* of life that forgive earlier falls */
 #endif
-/* What a child logs beyond this each second is left out, and counted. */
-#define PROC_LINES_MAX 200
 
 struct proc_private {
 	LIST_ENTRY(proc_private) entry;
@@ -47,7 +46,7 @@ struct proc_private {
 	bool ended;	     /* only what it logged still counts */
 	time_t window;	     /* second of the message count */
 	unsigned int messages;
-	unsigned int lines;
+	struct log_limit lines;
 };
 static LIST_HEAD(, proc_private) procs = LIST_HEAD_INITIALIZER(procs);
 
@@ -170,9 +169,8 @@ proc_on_log(struct proc *p, struct imsg *m)
 		return -1;
 	/* who connects to it decides how much it logs: no reason to end it */
 	p->priv->messages--;
-	if (p->priv->lines++ >= PROC_LINES_MAX)
-		return 0;
-	log_from(process_name(p->kind), level, text);
+	if (log_limit_pass(&p->priv->lines, process_name(p->kind)))
+		log_from(process_name(p->kind), level, text);
 	return 0;
 }
 
@@ -204,11 +202,8 @@ proc_on_message(struct imsg *m, void *arg)
 	if (pp->killed != NULL || (pp->ended && m->hdr.type != MSG_LOG))
 		return;
 	if (second != pp->window) {
-		if (pp->lines > PROC_LINES_MAX)
-			log_warnx("%s: %u lines left out",
-			    process_name(p->kind), pp->lines - PROC_LINES_MAX);
 		pp->window = second;
-		pp->messages = pp->lines = 0;
+		pp->messages = 0;
 	}
 	if (++pp->messages > LIMIT_MESSAGES) {
 		proc_kill(p, "sent too many messages");
