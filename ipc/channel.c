@@ -38,6 +38,7 @@ struct channel {
 	void *arg;
 	STAILQ_HEAD(, waiting) queue;
 	size_t queued;	  /* bytes */
+	size_t fds;	  /* in the queue */
 	const char *dead; /* why, once it is */
 	bool in_callback;
 	bool freed; /* while in a callback */
@@ -174,6 +175,7 @@ channel_writable(int fd, short what, void *arg)
 		}
 		STAILQ_REMOVE_HEAD(&ch->queue, entry);
 		ch->queued -= sizeof(*w) + w->len;
+		ch->fds -= w->fd != -1;
 		if (w->fd != -1)
 			close(w->fd);
 		free(w);
@@ -260,6 +262,7 @@ channel_queue(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 		return -1;
 	}
 	ch->queued += sizeof(*w) + len;
+	ch->fds += fd != -1;
 	STAILQ_INSERT_TAIL(&ch->queue, w, entry);
 	event_add(ch->writable, NULL);
 	return 0;
@@ -285,4 +288,16 @@ bool
 channel_is_behind(const struct channel *ch)
 {
 	return !STAILQ_EMPTY(&ch->queue);
+}
+
+size_t
+channel_unsent(const struct channel *ch)
+{
+	return ch->queued;
+}
+
+bool
+channel_has_unsent_fds(const struct channel *ch)
+{
+	return ch->fds > 0;
 }

@@ -19,6 +19,8 @@
 #include "privsep/why.h"
 
 #define REQUESTS_MS 500 /* in a second */
+/* Beyond this it is told no more of links: some 5,000 events. */
+#define UNREAD_MAX ((size_t)1 << 20)
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
 
 static void
@@ -261,9 +263,24 @@ static const struct proc_hooks control_hooks = {
     .exited = control_on_exited,
 };
 
+/* One that reads nothing at all must not keep links from being looked after. */
+static bool
+control_has_room(void *arg)
+{
+	const struct daemon *d = arg;
+	bool room = d->control == NULL || proc_unsent(d->control) < UNREAD_MAX;
+
+	if (!room)
+		proc_await(d->control, "does not read what it is sent");
+	else if (d->control != NULL)
+		proc_answered(d->control);
+	return room;
+}
+
 int
 control_start(struct daemon *d)
 {
+	link_monitor_mind_room(d->links, control_has_room);
 	d->control =
 	    proc_new(d->base, PROCESS_CONTROL, d->libexec, &control_hooks, d);
 	if (d->control == NULL)

@@ -49,6 +49,7 @@ struct daemon {
 	struct proc *control;
 	uint64_t seq;	  /* of the last event */
 	bool state_dirty; /* to be published when the loop comes round */
+	time_t published; /* when the state was, CLOCK_MONOTONIC */
 	bool hangup;	  /* SIGHUP came: reload */
 	bool proven;	  /* every child was running at once */
 	bool failed;	  /* it cannot go on: the end, with status 1 */

@@ -35,6 +35,7 @@
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | \
 	    1u << (RTNLGRP_NSID - 1))
 #define LINK_BUDGET 256 /* datagrams in one turn of the loop */
+#define LINK_PAUSE_MS 20
 
 struct link_entry {
 	TAILQ_ENTRY(link_entry) entry;
@@ -57,7 +58,9 @@ TAILQ_HEAD(link_notices, link_notice);
 struct link_monitor {
 	struct event *readable;
 	struct event *tick;
+	struct event *pause; /* until it is readable again */
 	link_on_change *on_change;
+	link_has_room *has_room; /* or NULL: always */
 	void *arg;
 	struct link_entries entries;
 	struct link_notices notices;
@@ -427,12 +430,36 @@ link_monitor_catch_up(struct link_monitor *m)
 	schedule_tick(m);
 }
 
+void
+link_monitor_mind_room(struct link_monitor *m, link_has_room *has_room)
+{
+	m->has_room = has_room;
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval pause = {0, LINK_PAUSE_MS * 1000};
+	struct link_monitor *m = arg;
+
 	(void)fd;
 	(void)what;
-	link_monitor_catch_up(arg);
+	if (m->has_room == NULL || m->has_room(m->arg)) {
+		link_monitor_catch_up(m);
+		return;
+	}
+	event_del(m->readable);
+	evtimer_add(m->pause, &pause);
+}
+
+static void
+on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_monitor *m = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(m->readable, NULL);
 }
 
 static void
@@ -477,7 +504,8 @@ link_monitor_open(struct event_base *base, link_on_change *on_change, void *arg)
 	m->readable = event_new(base, nlsock_fd(m->look.told),
 	    EV_READ | EV_PERSIST, on_readable, m);
 	m->tick = evtimer_new(base, on_tick, m);
-	if (m->readable == NULL || m->tick == NULL ||
+	m->pause = evtimer_new(base, on_pause_over, m);
+	if (m->readable == NULL || m->tick == NULL || m->pause == NULL ||
 	    event_add(m->readable, NULL) == -1)
 		goto fail;
 	return m;
@@ -508,6 +536,8 @@ link_monitor_close(struct link_monitor *m)
 		event_free(m->readable);
 	if (m->tick != NULL)
 		event_free(m->tick);
+	if (m->pause != NULL)
+		event_free(m->pause);
 	if (m->look.home != -1)
 		close(m->look.home);
 	nlsock_close(m->look.told);

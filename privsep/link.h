@@ -79,6 +79,13 @@ const struct link_state *link_watch(
 /* link: what link_watch returned; an ifindex may be two links'. */
 void link_unwatch(struct link_monitor *, const struct link_state *link);
 /*
+ * Says whether there is room for more to be told; arg as for link_on_change.
+ * While there is none the loop reads once a second at most: what the kernel
+ * cannot keep meanwhile is looked at, and told, as what it came to.
+ */
+typedef bool link_has_room(void *arg);
+void link_monitor_mind_room(struct link_monitor *, link_has_room *);
+/*
  * Did the kernel tell anything of the links and addresses of our namespace, be
  * they watched or not, or was anything lost, since this was asked last?
  */

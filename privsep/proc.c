@@ -393,6 +393,19 @@ proc_is_behind(const struct proc *p)
 	return p->priv->channel != NULL && channel_is_behind(p->priv->channel);
 }
 
+size_t
+proc_unsent(const struct proc *p)
+{
+	return p->priv->channel != NULL ? channel_unsent(p->priv->channel) : 0;
+}
+
+bool
+proc_has_unsent_fds(const struct proc *p)
+{
+	return p->priv->channel != NULL &&
+	       channel_has_unsent_fds(p->priv->channel);
+}
+
 /* "exited with status 1", "killed by signal 9 (Killed)". */
 static void
 describe_end(const struct proc_private *pp, int status, char *buf, size_t len)

@@ -78,6 +78,9 @@ int proc_send(struct proc *, uint32_t type, uint32_t id, const void *data,
 
 /* Has it not taken what was sent?  What can wait should. */
 bool proc_is_behind(const struct proc *);
+/* How many bytes, and is a descriptor among it? */
+size_t proc_unsent(const struct proc *);
+bool proc_has_unsent_fds(const struct proc *);
 
 /* From SIGCHLD: reaps every child that ended. */
 void proc_reap(void);

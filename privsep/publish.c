@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "ipc/counters.h"
 #include "ipc/limits.h"
@@ -39,6 +40,18 @@ send_new_pages(struct daemon *d)
 				send_page(d, &ifc->queue[i]);
 }
 
+/*
+ * Each is a descriptor and its memory: they must not pile up.  Events without
+ * end are no reason to let it become old.
+ */
+static bool
+must_wait(const struct daemon *d)
+{
+	return proc_is_behind(d->control) &&
+	       (proc_has_unsent_fds(d->control) ||
+		   clock_seconds() == d->published);
+}
+
 /* The state goes before the pages: a page must belong to an interface. */
 void
 publish_state(struct daemon *d)
@@ -48,11 +61,11 @@ publish_state(struct daemon *d)
 	d->state_dirty = false;
 	if (d->control == NULL)
 		return;
-	/* each is a descriptor and its memory: they must not pile up */
-	if (proc_is_behind(d->control)) {
+	if (must_wait(d)) {
 		d->state_dirty = true;
 		return;
 	}
+	d->published = clock_seconds();
 	if ((fd = state_memfd(d)) == -1) {
 		log_warn("the state cannot be published");
 		d->state_dirty = true; /* tried again in the next turn */

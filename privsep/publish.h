@@ -7,7 +7,8 @@ struct daemon;
 
 /*
  * The state as it is now, and the counters pages that tund-control does not
- * have; later, by state_dirty, when it has not taken what was sent before.
+ * have; later, by state_dirty, when it has not taken what was sent before: once
+ * a second, and not before it has taken an earlier state.
  */
 void publish_state(struct daemon *);
 /* The same to a tund-control that was just started, and has no page. */

@@ -653,6 +653,42 @@ another_device_with_our_index_elsewhere_is_not_ours(void **state)
 	expect_told(w, "mtu");
 }
 
+static bool room;
+
+static bool
+has_room(void *arg)
+{
+	(void)arg;
+	return room;
+}
+
+static void
+what_there_is_no_room_for_is_told_later(void **state)
+{
+	const struct timeval tv = {0, 100000};
+	struct world *w = *state;
+
+	link_monitor_mind_room(w->monitor, has_room);
+	room = true;
+	watch(w);
+	expect(w, "");
+	room = false;
+	nets_run("ip link set t0 mtu 1400; ip link set t0 mtu 1401");
+	event_base_loopexit(w->base, &tv);
+	event_base_dispatch(w->base);
+	expect_told(w, "");
+	/* who asks is told nevertheless */
+	nets_run("ip link set t0 mtu 1402");
+	link_monitor_catch_up(w->monitor);
+	expect_told(w, "mtu mtu mtu");
+	nets_run("ip link set t0 up");
+	expect(w, "");
+	room = true;
+	event_base_loopexit(w->base, &tv);
+	event_base_dispatch(w->base);
+	expect_told(w, "up");
+}
+
 /* As in a container: nothing from other namespaces reaches us. */
 static void
 open_deaf(struct world *w)
@@ -1066,6 +1102,7 @@ main(void)
 	    LINK_TEST(a_second_move_without_a_descriptor_is_admitted),
 	    LINK_TEST(another_device_with_the_old_index_is_not_ours),
 	    LINK_TEST(another_device_with_our_index_elsewhere_is_not_ours),
+	    LINK_TEST(what_there_is_no_room_for_is_told_later),
 	    LINK_TEST(without_leave_to_listen_it_asks),
 	    LINK_TEST(without_leave_to_ask_it_polls_the_tun),
 	    LINK_TEST(a_namespace_that_numbers_itself_is_still_home),
