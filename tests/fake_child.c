@@ -140,28 +140,37 @@ send_rubbish(void)
 }
 
 static void
-log_much(void)
+say_line(void)
 {
 	char buf[32];
 	uint32_t level = 2;
 
-	say_ready();
 	memcpy(buf, &level, sizeof(level));
 	strcpy(buf + sizeof(level), "a line");
+	say(MSG_LOG, 0, buf, sizeof(level) + 6);
+}
+
+static void
+log_much(void)
+{
+	say_ready();
 	for (int i = 0; i < 5000; i++)
-		say(MSG_LOG, 0, buf, sizeof(level) + 6);
+		say_line();
 	say(MSG_REQUEST, 0, "all", 4);
+}
+
+static void
+log_for_ever(void)
+{
+	say_ready();
+	for (;;)
+		say_line();
 }
 
 static void __attribute__((noreturn)) log_and_exit(void)
 {
-	char buf[32];
-	uint32_t level = 0;
-
 	say_ready();
-	memcpy(buf, &level, sizeof(level));
-	strcpy(buf + sizeof(level), "a line");
-	say(MSG_LOG, 0, buf, sizeof(level) + 6);
+	say_line();
 	say(MSG_REQUEST, 0, "all", 4);
 	_exit(1);
 }
@@ -245,6 +254,9 @@ main(int argc, char **argv)
 		break;
 	case CHILD_LOGS:
 		log_much();
+		break;
+	case CHILD_LOGS_FOR_EVER:
+		log_for_ever();
 		break;
 	case CHILD_LOGS_AND_EXITS:
 		log_and_exit();

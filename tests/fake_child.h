@@ -17,6 +17,7 @@ enum child_behaviour {
 	CHILD_IS_READY_BARE,  /* one that says it has no sandbox */
 	CHILD_IS_REFUSED,     /* a message that the hook refuses */
 	CHILD_LOGS,	      /* 5,000 lines, and then MSG_REQUEST */
+	CHILD_LOGS_FOR_EVER,  /* as fast as it can */
 	CHILD_LOGS_AND_EXITS, /* why it does, with status 1 */
 	CHILD_IS_STUBBORN,    /* stays when its channel is closed */
 	CHILD_FORKS	      /* and tells the pid of its own child */

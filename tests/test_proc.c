@@ -41,7 +41,8 @@
 static struct event_base *base;
 static struct event *child_event;
 static char directory[64], program[PATH_MAX];
-static struct proc *live[2]; /* what a failed test leaves behind */
+static enum process_kind kind; /* of which the child of a test is */
+static struct proc *live[2];   /* what a failed test leaves behind */
 
 /* What happened to the process of a test. */
 static struct {
@@ -178,8 +179,7 @@ run_for(unsigned int ms)
 static struct proc *
 make(const enum child_behaviour *list, size_t count)
 {
-	struct proc *p =
-	    proc_new(base, PROCESS_WORKER, directory, &hooks, &seen);
+	struct proc *p = proc_new(base, kind, directory, &hooks, &seen);
 
 	assert_non_null(p);
 	live[live[0] != NULL] = p;
@@ -220,7 +220,7 @@ link_child(void)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/tund-worker", directory);
+	snprintf(path, sizeof(path), "%s/%s", directory, process_name(kind));
 	assert_int_equal(symlink(program, path), 0);
 }
 
@@ -229,17 +229,17 @@ unlink_child(void)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/tund-worker", directory);
+	snprintf(path, sizeof(path), "%s/%s", directory, process_name(kind));
 	unlink(path);
 }
 
 static int
-setup(void **state)
+setup_kind(enum process_kind k)
 {
 	const char *top = getenv("top_builddir");
 	char relative[PATH_MAX];
 
-	(void)state;
+	kind = k;
 	snprintf(relative, sizeof(relative), "%s/tests/fake_child",
 	    top == NULL ? "." : top);
 	if (realpath(relative, program) == NULL)
@@ -252,6 +252,20 @@ setup(void **state)
 	assert_int_equal(event_add(child_event, NULL), 0);
 	log_set_sink(count_line);
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return setup_kind(PROCESS_WORKER);
+}
+
+static int
+setup_control(void **state)
+{
+	(void)state;
+	return setup_kind(PROCESS_CONTROL);
 }
 
 static int
@@ -566,6 +580,34 @@ one_that_logs_much_is_cut_short_and_lives(void **state)
 	end(p);
 }
 
+static void
+one_that_logs_without_end_is_killed(void **state)
+{
+	struct proc *p = START(CHILD_LOGS_FOR_EVER, CHILD_READY);
+
+	(void)state;
+	RUN_UNTIL(seen.exits == 1);
+	if (strstr(seen.why, "it sent too many messages") == NULL)
+		fail_msg("%s", seen.why);
+	RUN_UNTIL(seen.ready == 2);
+	end(p);
+}
+
+/* Its lines are decided by no client. */
+static void
+a_worker_that_logs_much_is_killed(void **state)
+{
+	struct proc *p = START(CHILD_LOGS, CHILD_READY);
+
+	(void)state;
+	RUN_UNTIL(seen.exits == 1);
+	if (strstr(seen.why, "it sent too many messages") == NULL)
+		fail_msg("%s", seen.why);
+	assert_string_equal(seen.report, "");
+	RUN_UNTIL(seen.ready == 2);
+	end(p);
+}
+
 /* The parent has something else to do, and then finds it dead. */
 static void
 the_last_line_of_one_that_ends_is_logged(void **state)
@@ -812,6 +854,8 @@ another_ones_fall_is_not_ones_own(void **state)
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST_CONTROL(f) \
+	cmocka_unit_test_setup_teardown(f, setup_control, teardown)
 
 int
 main(void)
@@ -831,7 +875,9 @@ main(void)
 	    TEST(one_that_never_is_ready_is_killed),
 	    TEST(one_that_owes_an_answer_is_killed_in_time),
 	    TEST(one_that_gave_its_answer_lives),
-	    TEST(one_that_logs_much_is_cut_short_and_lives),
+	    TEST_CONTROL(one_that_logs_much_is_cut_short_and_lives),
+	    TEST_CONTROL(one_that_logs_without_end_is_killed),
+	    TEST(a_worker_that_logs_much_is_killed),
 	    TEST(the_last_line_of_one_that_ends_is_logged),
 	    TEST(it_is_logged_also_where_something_was_left_unread),
 	    TEST(an_absent_program_is_tried_again),
