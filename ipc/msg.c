@@ -165,13 +165,21 @@ msg_read_offload(const struct imsg *m, struct msg_offload *o)
 	return 0;
 }
 
+/* The kernel refuses sends to one peer, and writes to the tun. */
 int
 msg_read_offload_off(const struct imsg *m, struct msg_offload_off *o)
 {
-	if (msg_read_fixed(m, o, sizeof(*o)) == -1 ||
-	    o->offload >= OFFLOAD_COUNT || o->error < 0 || o->error > 4095)
+	if (msg_read_fixed(m, o, sizeof(*o)) == -1 || o->error <= 0 ||
+	    o->error > 4095)
 		return -1;
-	return 0;
+	switch (o->offload) {
+	case OFFLOAD_TSO_RX:
+	case OFFLOAD_USO_RX:
+		return m->hdr.id == 0 ? 0 : -1;
+	case OFFLOAD_UDP_GSO:
+		return m->hdr.id != 0 && m->hdr.id <= LIMIT_SLOTS ? 0 : -1;
+	}
+	return -1;
 }
 
 int

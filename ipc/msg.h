@@ -43,7 +43,7 @@ enum msg_type {
 	MSG_READY = 200, /* struct msg_ready: locked down, running */
 	MSG_LOG,	 /* uint32_t level, text */
 	MSG_PEERS_DONE,	 /* worker; id: that of the commit in force */
-	MSG_OFFLOAD_OFF, /* worker: struct msg_offload_off */
+	MSG_OFFLOAD_OFF, /* worker: struct msg_offload_off; id: slot + 1 */
 	MSG_TUN_GONE,	 /* worker: the device was deleted */
 	MSG_REQUEST,	 /* control: struct msg_request; id: its choice */
 };
@@ -112,7 +112,7 @@ struct msg_offload {
 };
 
 struct msg_offload_off {
-	uint32_t offload; /* enum offload */
+	uint32_t offload; /* udp-gso of a slot; tso-rx, uso-rx: id is 0 */
 	int32_t error;	  /* errno of the refusal */
 };
 

@@ -145,7 +145,6 @@ note_refusal(struct iface *ifc, uint32_t id, enum offload o)
 	return true;
 }
 
-/* id: slot + 1, or 0 when the refusal is no one peer's. */
 static int
 worker_on_offload_off(struct queue *q, struct imsg *m)
 {

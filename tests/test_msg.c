@@ -125,18 +125,45 @@ static void
 offloads_and_levels_are_in_range(void **state)
 {
 	struct msg_offload o = {.offloads = OFFLOAD_ALL}, oo;
-	struct msg_offload_off f = {.offload = OFFLOAD_UDP_GSO}, ff;
 	struct msg_log_level l = {.level = LOG_LEVEL_DEBUG}, ll;
 
 	(void)state;
 	ONLY_EXACTLY(o, msg_read_offload(&m, &oo));
 	REFUSED(o, offloads, OFFLOAD_ALL + 1, msg_read_offload(&m, &oo));
-	ONLY_EXACTLY(f, msg_read_offload_off(&m, &ff));
-	REFUSED(f, offload, OFFLOAD_COUNT, msg_read_offload_off(&m, &ff));
-	REFUSED(f, error, -1, msg_read_offload_off(&m, &ff));
-	REFUSED(f, error, 4096, msg_read_offload_off(&m, &ff));
 	ONLY_EXACTLY(l, msg_read_log_level(&m, &ll));
 	REFUSED(l, level, LOG_LEVEL_COUNT, msg_read_log_level(&m, &ll));
+}
+
+static int
+read_refusal(const struct msg_offload_off *f, uint32_t id)
+{
+	struct msg_offload_off out;
+
+	put(0, f, sizeof(*f));
+	m.hdr.id = id;
+	return msg_read_offload_off(&m, &out);
+}
+
+static void
+only_what_the_kernel_may_refuse_is_refused(void **state)
+{
+	struct msg_offload_off f = {.offload = OFFLOAD_USO_RX, .error = 22}, ff;
+
+	(void)state;
+	ONLY_EXACTLY(f, msg_read_offload_off(&m, &ff));
+	REFUSED(f, error, -1, msg_read_offload_off(&m, &ff));
+	REFUSED(f, error, 0, msg_read_offload_off(&m, &ff));
+	REFUSED(f, error, 4096, msg_read_offload_off(&m, &ff));
+	for (f.offload = 0; f.offload <= OFFLOAD_COUNT; f.offload++) {
+		/* of no one peer, and of one */
+		assert_int_equal(read_refusal(&f, 0),
+		    f.offload == OFFLOAD_TSO_RX || f.offload == OFFLOAD_USO_RX
+			? 0
+			: -1);
+		assert_int_equal(read_refusal(&f, LIMIT_SLOTS),
+		    f.offload == OFFLOAD_UDP_GSO ? 0 : -1);
+		assert_int_equal(read_refusal(&f, LIMIT_SLOTS + 1), -1);
+	}
 }
 
 static void
@@ -515,6 +542,7 @@ main(void)
 	    cmocka_unit_test(
 		prefixes_come_in_whole_numbers_and_fit_their_family),
 	    cmocka_unit_test(offloads_and_levels_are_in_range),
+	    cmocka_unit_test(only_what_the_kernel_may_refuse_is_refused),
 	    cmocka_unit_test(control_config_is_exact_and_in_range),
 	    cmocka_unit_test(ready_is_what_has_the_required_layers),
 	    cmocka_unit_test(requests_are_known_and_in_range),
