@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config.h"
+
 #include "common/idmap.h"
 #include "common/log.h"
 #include "common/sandbox.h"
@@ -273,6 +275,26 @@ layer_landlock(const struct sandbox *s)
 	return (int)r;
 }
 
+/* One that is lower already stays. */
+static int
+limit_data(unsigned int mib)
+{
+	rlim_t most = (rlim_t)mib << 20;
+	struct rlimit r;
+
+#ifdef SANITIZERS /* whose shadow of the memory is counted */
+	mib = 0;
+#endif
+	if (mib == 0)
+		return 0;
+	if (getrlimit(RLIMIT_DATA, &r) == -1)
+		return -1;
+	if (r.rlim_max < most)
+		most = r.rlim_max;
+	r.rlim_cur = r.rlim_max = most;
+	return setrlimit(RLIMIT_DATA, &r);
+}
+
 static int
 layer_rlimits(const struct sandbox *s)
 {
@@ -287,6 +309,8 @@ layer_rlimits(const struct sandbox *s)
 		return -1;
 	/* Standard error is /dev/null or a terminal, never a file to grow. */
 	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
+		return -1;
+	if (limit_data(s->data) == -1)
 		return -1;
 	return setrlimit(RLIMIT_NOFILE, &files);
 }

@@ -32,5 +32,10 @@
 
 /* Descriptors: clients, one to refuse, one in passing, and our own. */
 #define CONTROL_NOFILE (CLIENTS_MAX + 16)
+/*
+ * MiB of memory of its own: two of the largest states are 500 when parsed, for
+ * the new one comes before the old one goes, and the clients' answers are 512.
+ */
+#define CONTROL_DATA 2048
 
 #endif

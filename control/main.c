@@ -48,6 +48,7 @@ main(int argc, char *argv[])
 	struct parent_start start;
 	struct sandbox sandbox = {.parent = getppid(),
 	    .nofile = CONTROL_NOFILE,
+	    .data = CONTROL_DATA,
 	    .see_users = true,
 	    .seccomp = control_seccomp};
 	struct msg_ready ready;

@@ -23,9 +23,12 @@
 
 #include <cmocka.h>
 
+#include "config.h"
+
 #include "common/sandbox.h"
 
 #define USER 65534
+#define DATA 64 /* MiB */
 #ifndef PR_GET_MDWE
 #define PR_GET_MDWE 66
 #endif
@@ -52,6 +55,21 @@ no_memory_becomes_executable(void)
 
 	return is_refused(mprotect(p, 4096, PROT_READ | PROT_EXEC), EACCES);
 }
+
+#ifndef SANITIZERS /* in whose builds there is no limit */
+static bool
+no_more_memory_is_had(void)
+{
+	void *p = mmap(NULL, (size_t)DATA / 2 << 20, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED &&
+	       is_refused((long)mmap(NULL, (size_t)DATA / 2 << 20,
+			      PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		   ENOMEM);
+}
+#endif
 
 static bool
 not_even_the_empty_root_is_read(void)
@@ -101,6 +119,9 @@ static const struct claim {
 	}
     CLAIM(no_group_is_left, 0),
     CLAIM(no_memory_becomes_executable, -1),
+#ifndef SANITIZERS
+    CLAIM(no_more_memory_is_had, 0),
+#endif
     CLAIM(not_even_the_empty_root_is_read, 1),
     CLAIM(nothing_is_connected_over_tcp, 4),
     CLAIM(nothing_is_bound_over_tcp, 4),
@@ -122,6 +143,7 @@ static void __attribute__((noreturn)) enter(pid_t parent)
 	    .gid = USER,
 	    .parent = parent,
 	    .nofile = 80,
+	    .data = DATA,
 	    .seccomp = try_it};
 	uint32_t applied, missing;
 
