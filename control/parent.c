@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "control/parent.h"
+#include "ipc/imsg.h"
 #include "ipc/limits.h"
 
 static struct channel *channel;
@@ -19,12 +20,8 @@ parent_log(enum log_level level, const char *text)
 void
 parent_check(void)
 {
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	if (getsockopt(PARENT_FD, SOL_SOCKET, SO_TYPE, &type, &len) == -1 ||
-	    type != SOCK_SEQPACKET)
-		fatalx("tund-control is started by tund, not by hand");
+	if (!imsg_is_channel(PARENT_FD))
+		fatalx("this is started by tund(8), not by hand");
 }
 
 /* Each message before the start comes once, in this order. */

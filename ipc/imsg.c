@@ -1,3 +1,4 @@
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <errno.h>
@@ -87,4 +88,14 @@ imsg_read(int sock, struct imsg *m)
 		n = readv(sock, iov, 2);
 	} while (n == -1 && errno == EINTR);
 	return imsg_check(m, n);
+}
+
+bool
+imsg_is_channel(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET;
 }

@@ -1,6 +1,7 @@
 #ifndef IPC_IMSG_H
 #define IPC_IMSG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,5 +42,8 @@ int imsg_recv(int sock, struct imsg *);
 
 /* The same by read alone, for a process that can take no more fds. */
 int imsg_read(int sock, struct imsg *);
+
+/* Is it a socket that messages can come over, as tund gives to a child? */
+bool imsg_is_channel(int fd);
 
 #endif

@@ -1,9 +1,12 @@
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -19,6 +22,8 @@
 #include "privsep/why.h"
 
 #define REQUESTS_MS 500 /* in a second */
+/* In a second, whatever they take: a script has some to ask after a reload. */
+#define REQUESTS_FREE 8
 /* Beyond this it is told no more of links: some 5,000 events. */
 #define UNREAD_MAX ((size_t)1 << 20)
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
@@ -132,21 +137,43 @@ control_on_reload(struct daemon *d, uint32_t id, const struct msg_request *r)
 	control_reply(d, id, ok == 0 ? REPLY_OK : REPLY_REFUSED, result);
 }
 
+/* What somebody set, so that a reader of the log knows later; ifc: or NULL. */
+static void
+tell_set(struct daemon *d, const struct iface *ifc, const char *setting,
+    const char *value)
+{
+	static struct log_limit lines;
+	const char *name = ifc != NULL ? iface_name(ifc) : NULL;
+
+	if (log_limit_pass(&lines, "settings"))
+		log_info("%s%s%s is set to %s by request",
+		    name != NULL ? name : "", name != NULL ? ": " : "", setting,
+		    value);
+	events_publish(d, "config.set", name,
+	    json_pack("{s:s, s:s}", "setting", setting, "value", value));
+}
+
 static void
 control_on_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
 	struct iface *ifc = iface_find(d, r->interface);
+	char value[16];
 	struct why why;
 
-	if (ifc == NULL)
+	if (ifc == NULL) {
 		control_refuse(d, id, REPLY_INVALID, "no such interface",
 		    "see \"interfaces\"");
-	else if (ifconf_set_mtu(ifc, r->value, &why) == -1)
+		return;
+	}
+	if (ifconf_set_mtu(ifc, r->value, &why) == -1) {
 		control_refuse(d, id, REPLY_REFUSED, why.text, NULL);
-	else
-		control_reply(d, id, REPLY_OK,
-		    json_pack("{s:s, s:i}", "interface", iface_name(ifc),
-			"mtu_bytes", (int)r->value));
+		return;
+	}
+	snprintf(value, sizeof(value), "%" PRIu32, r->value);
+	tell_set(d, ifc, "mtu", value);
+	control_reply(d, id, REPLY_OK,
+	    json_pack("{s:s, s:i}", "interface", iface_name(ifc), "mtu_bytes",
+		(int)r->value));
 }
 
 static void
@@ -168,6 +195,7 @@ control_on_set_offload(
 	}
 	lifecycle_set_offloads(
 	    ifc, r->value == 1 ? ifc->wanted | bit : ifc->wanted & ~bit, bit);
+	tell_set(d, ifc, offload_name(r->what), r->value == 1 ? "on" : "off");
 	/* with a new table the workers forget refusals that were one peer's */
 	if (r->what == OFFLOAD_UDP_GSO)
 		workers_send_peers(ifc);
@@ -180,6 +208,7 @@ static void
 control_on_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
 	struct iface *ifc;
+	char setting[32];
 
 	d->log_level[r->what] = r->value;
 	if (r->what == PROCESS_PARENT)
@@ -190,6 +219,8 @@ control_on_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 		TAILQ_FOREACH (ifc, &d->ifaces, entry)
 			workers_send_log_level(ifc);
 	state_changed(d);
+	snprintf(setting, sizeof(setting), "log %s", process_name(r->what));
+	tell_set(d, NULL, setting, log_level_name(r->value));
 	control_reply(d, id, REPLY_OK,
 	    json_pack("{s:s, s:s}", "process", process_name(r->what), "level",
 		log_level_name(r->value)));
@@ -228,6 +259,7 @@ static int
 control_on_message(struct proc *p, struct imsg *m, void *arg)
 {
 	static int64_t second, spent;
+	static unsigned int count;
 	int64_t began = clock_ms();
 	struct msg_request r;
 	int ok;
@@ -236,14 +268,16 @@ control_on_message(struct proc *p, struct imsg *m, void *arg)
 	    msg_read_request(m, &r) == -1)
 		return -1;
 	if (began / 1000 != second)
-		spent = 0;
+		spent = count = 0;
 	second = began / 1000;
-	if (spent >= REQUESTS_MS) {
+	if (spent >= REQUESTS_MS &&
+	    (r.kind == REQUEST_RELOAD || count >= REQUESTS_FREE)) {
 		send_reply(arg, m->hdr.id, REPLY_REFUSED,
 		    refusal("requests have taken half of this second",
 			"try again in a second"));
 		return 0;
 	}
+	count++;
 	ok = handle_request(arg, m->hdr.id, &r);
 	spent += clock_ms() - began;
 	return ok;

@@ -129,14 +129,17 @@ end_group(pid_t pid)
 
 /* In the child: nothing but the channel and three times /dev/null. */
 static void __attribute__((noreturn))
-proc_exec(const char *path, const char *name, int sock)
+proc_exec(struct proc *p, const char *path, int sock)
 {
-	char *argv[2] = {NULL, NULL}, *envp[1] = {NULL};
+	char *argv[3] = {NULL}, *envp[1] = {NULL};
 	sigset_t none;
 	int null, i;
 
-	if ((argv[0] = strdup(name)) == NULL)
+	if ((argv[0] = strdup(process_name(p->kind))) == NULL)
 		_exit(1);
+	/* for ps(1) alone */
+	if (p->serves[0] != '\0')
+		argv[1] = p->serves;
 	/* above the places that are about to be taken */
 	sock = fcntl(sock, F_DUPFD, 10);
 	null = open("/dev/null", O_RDWR);
@@ -279,7 +282,6 @@ void
 proc_start(struct proc *p)
 {
 	struct proc_private *pp = p->priv;
-	const char *name = process_name(p->kind);
 	char path[PATH_MAX];
 	int sv[2];
 
@@ -292,7 +294,8 @@ proc_start(struct proc *p)
 	pp->awaited = NULL;
 	pp->ended = false;
 	pp->window = 0;
-	snprintf(path, sizeof(path), "%s/%s", pp->directory, name);
+	snprintf(
+	    path, sizeof(path), "%s/%s", pp->directory, process_name(p->kind));
 	if (access(path, X_OK) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1) {
 		proc_fell(p, path);
@@ -300,7 +303,7 @@ proc_start(struct proc *p)
 	}
 	fdpass_refuse(sv[0]);
 	if ((p->pid = fork()) == 0)
-		proc_exec(path, name, sv[1]);
+		proc_exec(p, path, sv[1]);
 	if (p->pid == -1) {
 		proc_fell(p, path);
 		close(sv[0]);
@@ -457,7 +460,8 @@ proc_ended(struct proc_private *pp)
 	pp->hooks->exited(p, why, pp->arg);
 	stopped = p->state == PROC_STOPPED;
 	if (!stopped && !pp->again)
-		log_warnx("%s (pid %d) %s", process_name(p->kind), p->pid, why);
+		log_warnx("%s%s%s (pid %d) %s", process_name(p->kind),
+		    p->serves[0] != '\0' ? " " : "", p->serves, p->pid, why);
 	p->pid = 0;
 	if (stopped)
 		return;

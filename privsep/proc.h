@@ -43,9 +43,10 @@ struct proc_hooks {
 struct proc {
 	enum process_kind kind;
 	enum proc_state state;
-	pid_t pid;	/* 0: none */
-	time_t since;	/* the last start, on the monotonic clock */
-	time_t started; /* the same on the wall clock */
+	char serves[32]; /* "tun0 0", its interface and queue, or "" */
+	pid_t pid;	 /* 0: none */
+	time_t since;	 /* the last start, on the monotonic clock */
+	time_t started;	 /* the same on the wall clock */
 	uint32_t restarts;
 	uint32_t applied; /* sandbox layers, as it reported them */
 	uint32_t missing;

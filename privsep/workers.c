@@ -252,15 +252,19 @@ int
 workers_start(struct iface *ifc)
 {
 	struct daemon *d = ifc->daemon;
+	struct proc *p;
 	size_t i;
 
 	ifc->generation = 1;
 	for (i = 0; i < ifc->queue_count; i++) {
-		ifc->queue[i].proc = proc_new(d->base, PROCESS_WORKER,
-		    d->libexec, &worker_hooks, &ifc->queue[i]);
-		if (ifc->queue[i].proc == NULL)
+		p = proc_new(d->base, PROCESS_WORKER, d->libexec, &worker_hooks,
+		    &ifc->queue[i]);
+		if (p == NULL)
 			return -1;
-		proc_start(ifc->queue[i].proc);
+		ifc->queue[i].proc = p;
+		snprintf(
+		    p->serves, sizeof(p->serves), "%s %zu", iface_name(ifc), i);
+		proc_start(p);
 	}
 	return 0;
 }

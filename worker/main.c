@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "ipc/imsg.h"
 #include "ipc/limits.h"
 #include "worker/csum.h"
 #include "worker/egress.h"
@@ -304,7 +305,7 @@ main(void)
 	pid_t parent = getppid();
 
 	log_init("tund-worker", LOG_LEVEL_INFO);
-	if (fcntl(PARENT_FD, F_GETFD) == -1)
+	if (!imsg_is_channel(PARENT_FD))
 		fatalx("this is started by tund(8), not by hand");
 	signal(SIGPIPE, SIG_IGN);
 	log_set_sink(report_log);
