@@ -129,17 +129,14 @@ end_group(pid_t pid)
 
 /* In the child: nothing but the channel and three times /dev/null. */
 static void __attribute__((noreturn))
-proc_exec(struct proc *p, const char *path, int sock)
+proc_exec(const char *path, const char *name, int sock)
 {
-	char *argv[3] = {NULL}, *envp[1] = {NULL};
+	char *argv[2] = {NULL, NULL}, *envp[1] = {NULL};
 	sigset_t none;
 	int null, i;
 
-	if ((argv[0] = strdup(process_name(p->kind))) == NULL)
+	if ((argv[0] = strdup(name)) == NULL)
 		_exit(1);
-	/* for ps(1) alone */
-	if (p->serves[0] != '\0')
-		argv[1] = p->serves;
 	/* above the places that are about to be taken */
 	sock = fcntl(sock, F_DUPFD, 10);
 	null = open("/dev/null", O_RDWR);
@@ -303,7 +300,7 @@ proc_start(struct proc *p)
 	}
 	fdpass_refuse(sv[0]);
 	if ((p->pid = fork()) == 0)
-		proc_exec(p, path, sv[1]);
+		proc_exec(path, process_name(p->kind), sv[1]);
 	if (p->pid == -1) {
 		proc_fell(p, path);
 		close(sv[0]);

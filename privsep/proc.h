@@ -43,7 +43,7 @@ struct proc_hooks {
 struct proc {
 	enum process_kind kind;
 	enum proc_state state;
-	char serves[32]; /* "tun0 0", its interface and queue, or "" */
+	char serves[32]; /* "tun0 0", for the log: it is told no names; or "" */
 	pid_t pid;	 /* 0: none */
 	time_t since;	 /* the last start, on the monotonic clock */
 	time_t started;	 /* the same on the wall clock */
