@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "privsep/conf.h"
 
 static void
@@ -240,6 +241,28 @@ conf_mtu_max(const struct conf_interface *i, const struct conf_peer **peer)
 		}
 	}
 	return most;
+}
+
+int
+conf_mtu_check(const struct conf_interface *i, uint32_t mtu, struct why *why)
+{
+	const struct prefix *ipv6 = conf_find_ipv6(i);
+	const struct conf_peer *peer;
+	uint32_t most = conf_mtu_max(i, &peer);
+	char text[PREFIX_STRLEN];
+
+	if (mtu > most)
+		return why_set(why,
+		    "mtu %u is more than a datagram to peer \"%s\" can "
+		    "carry; lower it to %u",
+		    mtu, peer->name, most);
+	/* with less than it needs the kernel takes its addresses away */
+	if (mtu < MTU_MIN_IPV6 && ipv6 != NULL)
+		return why_set(why,
+		    "mtu %u is too small for IPv6, which needs %d; raise it or "
+		    "remove address %s",
+		    mtu, MTU_MIN_IPV6, prefix_format(ipv6, text));
+	return 0;
 }
 
 struct conf_peer *

@@ -12,6 +12,8 @@
 #include "common/addr.h"
 #include "ipc/limits.h"
 
+struct why;
+
 /*
  * The configuration as parsed: what is in effect, with every default filled
  * in.  tund.conf(5) describes it for its users.
@@ -153,5 +155,11 @@ const struct prefix *conf_find_ipv6(const struct conf_interface *);
  */
 uint32_t conf_mtu_max(
     const struct conf_interface *, const struct conf_peer **peer);
+/*
+ * Do the addresses and the peers go with that MTU?  0, or -1 after why, a
+ * sentence that begins with "mtu".
+ */
+int conf_mtu_check(
+    const struct conf_interface *, uint32_t mtu, struct why *why);
 
 #endif

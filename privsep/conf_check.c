@@ -1,3 +1,4 @@
+#include "common/why.h"
 #include "privsep/conf_check.h"
 
 #include <stdlib.h>
@@ -65,22 +66,11 @@ check_device(struct conf_errors *errors, const struct build_interfaces *all,
 static void
 check_mtu(struct conf_errors *errors, const struct build_interface *i)
 {
-	const struct prefix *ipv6 = conf_find_ipv6(i->conf);
-	const struct conf_peer *peer;
-	uint32_t most = conf_mtu_max(i->conf, &peer);
-	char text[PREFIX_STRLEN];
+	struct why why;
 
-	if (i->conf->mtu > most)
-		conf_error(errors, i->scope.set[SETTING_MTU],
-		    "mtu %u is more than a datagram to peer \"%s\" can "
-		    "carry; lower it to %u",
-		    i->conf->mtu, peer->name, most);
-	if (i->conf->mtu == 0 || i->conf->mtu >= MTU_MIN_IPV6 || ipv6 == NULL)
-		return;
-	conf_error(errors, i->scope.set[SETTING_MTU],
-	    "mtu %u is too small for IPv6, which needs %d; raise it or "
-	    "remove address %s",
-	    i->conf->mtu, MTU_MIN_IPV6, prefix_format(ipv6, text));
+	if (i->conf->mtu != 0 &&
+	    conf_mtu_check(i->conf, i->conf->mtu, &why) == -1)
+		conf_error(errors, i->scope.set[SETTING_MTU], "%s", why.text);
 }
 
 /* Superpackets cross the tun only with a virtio_net_hdr before them. */

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/log_limit.h"
+#include "common/why.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -19,7 +20,6 @@
 #include "privsep/reload.h"
 #include "privsep/state.h"
 #include "privsep/workers.h"
-#include "privsep/why.h"
 
 #define REQUESTS_MS 500 /* in a second */
 /* In a second, whatever they take: a script has some to ask after a reload. */

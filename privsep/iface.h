@@ -7,12 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/why.h"
 #include "ipc/msg.h"
 #include "privsep/conf.h"
 #include "privsep/netlink.h"
 #include "privsep/tun.h"
 #include "privsep/udp.h"
-#include "privsep/why.h"
 
 #define IFACE_ID_MAX 0xffffu
 

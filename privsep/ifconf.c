@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "privsep/conf.h"
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
@@ -10,7 +11,6 @@
 #include "privsep/link.h"
 #include "privsep/netlink.h"
 #include "privsep/netns.h"
-#include "privsep/why.h"
 
 /* Outer headers: IPv4 or IPv6, and UDP. */
 #define OVERHEAD_IPV4 28
@@ -438,41 +438,26 @@ ifconf_undo(struct iface *ifc)
 	ifconf_settle(ifc);
 }
 
-/* With less than IPv6 needs the kernel takes its addresses away. */
 int
 ifconf_set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 {
-	const struct prefix *ipv6 = conf_find_ipv6(ifc->conf);
-	const struct conf_peer *peer;
-	uint32_t most = conf_mtu_max(ifc->conf, &peer);
-	char text[PREFIX_STRLEN];
+	struct why wrong;
 
 	if (!ifc->conf->monitored)
-		why_set(why,
+		return why_set(why,
 		    "%s is unmonitored: its MTU is set by whoever made it",
 		    iface_name(ifc));
-	else if (iface_is_deleted(ifc))
-		why_set(why,
+	if (iface_is_deleted(ifc))
+		return why_set(why,
 		    "%s is deleted: set its MTU when it is there again",
 		    iface_name(ifc));
-	else if (!iface_is_here(ifc))
-		why_set(why,
+	if (!iface_is_here(ifc))
+		return why_set(why,
 		    "%s is in another network namespace: set its MTU there",
 		    iface_name(ifc));
-	else if (mtu < MTU_MIN_IPV6 && ipv6 != NULL)
-		why_set(why,
-		    "%s: mtu %u is too small for IPv6, which needs %d; raise "
-		    "it or remove address %s",
-		    iface_name(ifc), mtu, MTU_MIN_IPV6,
-		    prefix_format(ipv6, text));
-	else if (mtu > most)
-		why_set(why,
-		    "%s: mtu %u is more than a datagram to peer \"%s\" can "
-		    "carry; lower it to %u",
-		    iface_name(ifc), mtu, peer->name, most);
-	else
-		return set_mtu(ifc, mtu, why);
-	return -1;
+	if (conf_mtu_check(ifc->conf, mtu, &wrong) == -1)
+		return why_set(why, "%s: %s", iface_name(ifc), wrong.text);
+	return set_mtu(ifc, mtu, why);
 }
 
 /* The monitor may not have heard of the last change yet. */

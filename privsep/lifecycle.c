@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "ipc/counters.h"
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
@@ -15,7 +16,6 @@
 #include "privsep/steering.h"
 #include "privsep/tun_offload.h"
 #include "privsep/workers.h"
-#include "privsep/why.h"
 
 static void
 steer(struct iface *ifc)

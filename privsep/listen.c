@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "ipc/fdpass.h"
 #include "privsep/daemon.h"
 #include "privsep/listen.h"
-#include "privsep/why.h"
 
 #define CONTROL_BACKLOG 16
 

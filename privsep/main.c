@@ -14,6 +14,7 @@
 
 #include "common/descriptors.h"
 #include "common/log.h"
+#include "common/why.h"
 #include "privsep/conf.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
@@ -33,7 +34,6 @@
 #include "privsep/start.h"
 #include "privsep/state.h"
 #include "privsep/steering.h"
-#include "privsep/why.h"
 
 static void
 print_error(const char *message, void *arg)

@@ -1,12 +1,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/why.h"
 #include "privsep/conf.h"
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
 #include "privsep/ports.h"
 #include "privsep/udp.h"
-#include "privsep/why.h"
 
 /*
  * A reload opens the new beside the old: what one of ours listens on, which is

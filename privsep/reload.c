@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "privsep/conf.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -11,7 +12,6 @@
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/reload.h"
-#include "privsep/why.h"
 
 #define CHANGES_TOLD 16	  /* in an event */
 #define NOT_AIMED_TOLD 16 /* in an answer */

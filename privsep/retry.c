@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/why.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/heard.h"
@@ -15,7 +16,6 @@
 #include "privsep/retry.h"
 #include "privsep/slots.h"
 #include "privsep/state.h"
-#include "privsep/why.h"
 
 #define GONE_TICKS 3
 #define GONE_FOR_GOOD UINT_MAX

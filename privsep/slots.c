@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "ipc/counters.h"
 #include "privsep/iface.h"
 #include "privsep/ports.h"
 #include "privsep/slots.h"
 #include "privsep/state.h"
-#include "privsep/why.h"
 
 /*
  * A peer that changes has its new socket before the old one is let go, so
@@ -58,10 +58,8 @@ slots_open(struct iface *ifc, struct why *why)
 	const struct conf_interface *c = ifc->conf;
 
 	ifc->slots = calloc((size_t)pool_size(c) * 2, sizeof(*ifc->slots));
-	if (ifc->slots == NULL) {
-		why_set(why, "no memory");
-		return -1;
-	}
+	if (ifc->slots == NULL)
+		return why_set(why, "no memory");
 	if (c->listen4.port != 0 && open_family(ifc, 4, why) == -1)
 		return -1;
 	if (c->listen6.port != 0 && open_family(ifc, 6, why) == -1)

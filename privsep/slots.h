@@ -7,8 +7,8 @@
 
 struct conf_interface;
 struct iface;
-struct why;
 struct queue;
+struct why;
 
 /*
  * The pool of sockets of an interface: a few more than max-peers of each

@@ -356,8 +356,12 @@ state_memfd(struct daemon *d)
 {
 	json_t *o = state_encode(d);
 	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
-	int fd = text != NULL ? memfd_seal(text, strlen(text)) : -1;
+	int fd = -1;
 
+	if (text != NULL)
+		fd = memfd_seal(text, strlen(text));
+	else
+		errno = ENOMEM;
 	free(text);
 	json_decref(o);
 	return fd;

@@ -1,5 +1,5 @@
+#include "common/why.h"
 #include "privsep/steering.h"
-#include "privsep/why.h"
 
 #include <sys/ioctl.h>
 #include <sys/syscall.h>

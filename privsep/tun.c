@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/why.h"
 #include "ipc/limits.h"
 #include "ipc/msg.h"
 #include "privsep/conf.h"
@@ -24,7 +25,6 @@
 #include "privsep/nlsock.h"
 #include "privsep/tun.h"
 #include "privsep/tun_offload.h"
-#include "privsep/why.h"
 
 #define TUN_PATH "/dev/net/tun"
 #define TUN_MAJOR 10 /* misc */

@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
+#include "common/why.h"
 #include "privsep/steering.h"
-#include "privsep/why.h"
 #include "tests/nets.h"
 #include "tests/packets.h"
 

@@ -16,11 +16,11 @@
 
 #include <cmocka.h>
 
+#include "common/why.h"
 #include "ipc/msg.h"
 #include "privsep/conf.h"
 #include "privsep/tun.h"
 #include "privsep/tun_offload.h"
-#include "privsep/why.h"
 #include "tests/nets.h"
 
 #define TUN_OFFLOADS                                                 \

@@ -1,5 +1,5 @@
-#ifndef PRIVSEP_WHY_H
-#define PRIVSEP_WHY_H
+#ifndef COMMON_WHY_H
+#define COMMON_WHY_H
 
 /*
  * Why something failed and what to do about it: a line for the log or an

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "privsep/why.h"
+#include "common/why.h"
 
 int
 why_set(struct why *why, const char *fmt, ...)
