@@ -387,6 +387,7 @@ usage(void)
 int
 main(int argc, char **argv)
 {
+	uint32_t key[GRO_KEY_WORDS];
 	int ch, cpu = -1;
 	size_t missed;
 
@@ -411,7 +412,8 @@ main(int argc, char **argv)
 	if (optind != argc || rounds == 0)
 		usage();
 	csum_init();
-	gro_init(&gro);
+	arc4random_buf(key, sizeof(key));
+	gro_init(&gro, key);
 	cpu = harness_pin(cpu);
 	printf("pinned to CPU %d, %zu rounds, medians\n", cpu, rounds);
 	harness_begin(json);

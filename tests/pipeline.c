@@ -99,11 +99,14 @@ static void
 coalesce(const struct list *burst, struct list *frames,
     pipeline_on_drop *dropped, bool guess)
 {
+	static const uint32_t key[GRO_KEY_WORDS] = {0x243f6a88, 0x85a308d3,
+	    0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0x082efa98,
+	    0xec4e6c89, 0x452821e6, 0x38d01377};
 	static struct gro gro;
 	static bool ready;
 
 	if (!ready)
-		gro_init(&gro);
+		gro_init(&gro, key);
 	ready = true;
 	for (size_t i = 0; i < burst->count; i++) {
 		const struct item *it = &burst->items[i];

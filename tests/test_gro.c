@@ -1015,6 +1015,15 @@ a_tcp_header_that_cannot_be_goes_alone(void **state)
 /* ---- the module's own contract ---- */
 
 static void
+init(struct gro *g)
+{
+	uint32_t key[GRO_KEY_WORDS];
+
+	arc4random_buf(key, sizeof(key));
+	gro_init(g, key);
+}
+
+static void
 merging_can_be_switched_off_for_each_transport(void **state)
 {
 	static struct gro g;
@@ -1024,7 +1033,7 @@ merging_can_be_switched_off_for_each_transport(void **state)
 
 	(void)state;
 	for (int off = 0; off < 4; off++) {
-		gro_init(&g);
+		init(&g);
 		g.tcp = (off & 1) == 0;
 		g.udp = (off & 2) == 0;
 		for (int i = 0; i < 4; i++) {
@@ -1055,7 +1064,7 @@ the_packets_of_a_frame_are_there_one_by_one(void **state)
 	size_t len = 0;
 
 	(void)state;
-	gro_init(&g);
+	init(&g);
 	assert_int_equal(gro_room(&g), BATCH_PACKETS);
 	for (int i = 0; i < 6; i++) {
 		len = packet_build(&s, raw[i]);
@@ -1090,7 +1099,7 @@ no_payload_byte_is_copied(void **state)
 	struct pkt pkt;
 
 	(void)state;
-	gro_init(&g);
+	init(&g);
 	for (int i = 0; i < 3; i++) {
 		size_t len = packet_build(&s, raw[i]);
 
@@ -1118,6 +1127,31 @@ a_burst_knows_nothing_of_the_last_one(void **state)
 	GIVES(2);
 	push_run(&s, 1);
 	GIVES(1);
+}
+
+/* Or who knows no key could choose flows that all lie in one bucket. */
+static void
+the_key_decides_a_flows_bucket(void **state)
+{
+	static struct gro g;
+	struct packet_spec s = packet_default(4, IPPROTO_TCP);
+	uint16_t bucket, first = 0, others = 0;
+	uint8_t raw[2048];
+	struct pkt pkt;
+	size_t len = packet_build(&s, raw);
+
+	(void)state;
+	assert_int_equal(pkt_parse(raw, len, &pkt), PKT_OK);
+	for (int i = 0; i < 8; i++) {
+		init(&g);
+		gro_push(&g, raw, len, &pkt);
+		bucket = g.item[0].bucket;
+		assert_in_range(bucket, 0, GRO_BUCKETS - 1);
+		if (i == 0)
+			first = bucket;
+		others += bucket != first;
+	}
+	assert_int_not_equal(others, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1169,6 +1203,7 @@ main(void)
 	    TEST(the_packets_of_a_frame_are_there_one_by_one),
 	    TEST(no_payload_byte_is_copied),
 	    TEST(a_burst_knows_nothing_of_the_last_one),
+	    TEST(the_key_decides_a_flows_bucket),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -14,13 +14,14 @@
  */
 
 void
-gro_init(struct gro *g)
+gro_init(struct gro *g, const uint32_t key[GRO_KEY_WORDS])
 {
 	size_t i;
 
 	memset(g, 0, sizeof(*g));
 	for (i = 0; i < GRO_BUCKETS; i++)
 		g->buckets[i] = GRO_NONE;
+	memcpy(g->key, key, sizeof(g->key));
 	gro_item_masks(g);
 	g->tcp = g->udp = true;
 }
@@ -40,15 +41,15 @@ gro_reset(struct gro *g)
 /*
  * Ports, protocol and addresses, by pairs of words: (a + r) (b + r'), added up
  * (NH of RFC 4418, section 5.2).  Should two flows have the same tag (one pair
- * in 2^32), then they end each other's items, and nothing worse.
+ * in 2^32), then they end each other's items, and nothing worse.  The key is
+ * secret, or whoever chooses ports could choose 256 flows of one bucket, of
+ * which a packet takes 184 ns in place of 43.
  */
 static inline uint64_t
-flow_tag(const uint8_t *data, const struct pkt *p)
+flow_tag(const struct gro *g, const uint8_t *data, const struct pkt *p)
 {
-	static const uint32_t r[10] = {0x9e3779b9, 0xbf58476d, 0x94d049bb,
-	    0xd6e8feb8, 0xc2b2ae3d, 0x27d4eb2f, 0xff51afd7, 0x85ebca77,
-	    0xa0761d64, 0xe7037ed1};
 	const uint8_t *addresses = pkt_src(data, p);
+	const uint32_t *r = g->key;
 	size_t i, words = p->version == 4 ? 2 : 8;
 	uint64_t tag, a, b;
 
@@ -174,7 +175,7 @@ gro_push(struct gro *g, const uint8_t *data, size_t len, const struct pkt *p)
 		gro_item_begin(g, data, len, p);
 		return;
 	}
-	tag = flow_tag(data, p);
+	tag = flow_tag(g, data, p);
 	bucket = flow_bucket(g, tag);
 	if (g->buckets[bucket] != GRO_NONE) {
 		it = &g->item[g->buckets[bucket]];

@@ -27,8 +27,11 @@ struct gro_frame {
 	uint16_t first;	  /* for gro_packet_of */
 };
 
-/* Before the first burst. */
-void gro_init(struct gro *);
+/*
+ * Before the first burst.  The key is that of the hash by which flows are
+ * found: random bits that nobody else knows.
+ */
+void gro_init(struct gro *, const uint32_t key[GRO_KEY_WORDS]);
 /* Packets that the burst can still take. */
 static inline size_t
 gro_room(const struct gro *g)

@@ -17,6 +17,7 @@
 #define GRO_HDR_MAX 256	  /* longer headers are not merged */
 #define GRO_MASK_LEN 100  /* an IPv6 and the longest TCP header */
 #define GRO_NONE 0xffff
+#define GRO_KEY_WORDS 10 /* addresses, ports, protocol */
 
 /* A packet of the burst. */
 struct gro_packet {
@@ -60,6 +61,7 @@ struct gro {
 	struct gro_packet packet[BATCH_PACKETS];
 	struct gro_item item[BATCH_PACKETS];
 	uint8_t header[VNET_HDR_LEN + GRO_HDR_MAX];
+	uint32_t key[GRO_KEY_WORDS]; /* of flow tags */
 };
 
 #endif

@@ -45,12 +45,14 @@ struct ingress *
 ingress_new(void)
 {
 	struct ingress *in = calloc(1, sizeof(*in));
+	uint32_t key[GRO_KEY_WORDS];
 
 	if (in == NULL || udp_rx_init(&in->rx) == -1) {
 		free(in);
 		return NULL;
 	}
-	gro_init(&in->gro);
+	arc4random_buf(key, sizeof(key));
+	gro_init(&in->gro, key);
 	return in;
 }
 
