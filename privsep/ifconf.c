@@ -231,8 +231,8 @@ ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
 		log_warn("%s: txqueuelen %u cannot be set", iface_name(ifc),
 		    c->txqueuelen);
 	if (netlink_set_gso_max_segs(nl, ifc->ifindex, c->gso_max_segs) == -1)
-		log_debug("%s: gso-max-segs %u is not supported",
-		    iface_name(ifc), c->gso_max_segs);
+		log_debug("%s: gso-max-segs %u cannot be set: %s",
+		    iface_name(ifc), c->gso_max_segs, strerror(errno));
 }
 
 static void
