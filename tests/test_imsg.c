@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -148,7 +149,10 @@ datagrams_that_are_no_messages_are_refused(void **state)
 	assert_int_equal(send(sv[0], buf, sizeof(h), 0), sizeof(h));
 	assert_int_equal(imsg_recv(sv[1], &m), -1);
 	assert_int_equal(errno, EBADMSG);
-	/* longer than any message */
+	/* longer than any message, which its head does not say */
+	h.flags = 0;
+	h.len = IMSG_DATA_MAX;
+	memcpy(large, &h, sizeof(h));
 	assert_int_equal(send(sv[0], large, sizeof(large), 0), 40000);
 	assert_int_equal(imsg_recv(sv[1], &m), -1);
 	assert_int_equal(errno, EBADMSG);
@@ -226,6 +230,22 @@ a_bad_message_with_a_descriptor_leaks_nothing(void **state)
 	assert_int_equal(imsg_recv(sv[1], &m), -1);
 	assert_int_equal(errno, EBADMSG);
 	assert_int_equal(count_fds(), before);
+}
+
+static void
+a_descriptor_that_finds_no_room_is_missed(void **state)
+{
+	struct rlimit before, none;
+
+	(void)state;
+	assert_int_equal(imsg_send(sv[0], 1, 0, NULL, 0, sv[0]), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(imsg_recv(sv[1], &m), -1);
+	assert_int_equal(errno, EBADMSG);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 /* A channel's other side in the tests is the raw socket sv[0]. */
@@ -415,6 +435,18 @@ what_was_not_sent_is_closed_with_the_channel(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+/* What the other side is sent, until nothing waits. */
+static void
+read_all(struct event_base *base)
+{
+	while (channel_is_behind(seen.ch)) {
+		while (imsg_recv(sv[0], &m) == 1)
+			if (m.fd != -1)
+				close(m.fd);
+		turn(base);
+	}
+}
+
 /* However much that was. */
 static void
 what_was_read_does_not_count_as_unread(void **state)
@@ -424,14 +456,17 @@ what_was_read_does_not_count_as_unread(void **state)
 
 	(void)state;
 	for (i = 0; i < 1000; i++) {
-		assert_int_equal(
-		    channel_send(seen.ch, 1, 0, m.data, IMSG_DATA_MAX, -1), 0);
-		while (i % 50 == 0 && channel_is_behind(seen.ch)) {
-			while (imsg_recv(sv[0], &m) == 1)
-				continue;
-			turn(base);
-		}
+		assert_int_equal(channel_send(seen.ch, 1, 0, m.data,
+				     IMSG_DATA_MAX, i % 50 == 49 ? sv[0] : -1),
+		    0);
+		if (i % 50 == 0)
+			read_all(base);
 	}
+	assert_true(channel_unsent(seen.ch) > IMSG_DATA_MAX);
+	assert_true(channel_has_unsent_fds(seen.ch));
+	read_all(base);
+	assert_int_equal(channel_unsent(seen.ch), 0);
+	assert_false(channel_has_unsent_fds(seen.ch));
 	channel_free(seen.ch);
 	event_base_free(base);
 }
@@ -526,6 +561,7 @@ main(void)
 	    PAIR_TEST(more_than_one_descriptor_is_refused_and_all_are_closed),
 	    PAIR_TEST(other_control_messages_are_refused),
 	    PAIR_TEST(a_bad_message_with_a_descriptor_leaks_nothing),
+	    PAIR_TEST(a_descriptor_that_finds_no_room_is_missed),
 	    PAIR_TEST(a_channel_queues_what_does_not_fit_and_keeps_order),
 	    PAIR_TEST(a_channel_hears_who_answers_before_it_sends_more),
 	    PAIR_TEST(a_channel_takes_some_messages_in_a_turn),

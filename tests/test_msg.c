@@ -279,11 +279,7 @@ log_lines_are_printable_and_without_nul(void **state)
 	memset(m.data, 'x', sizeof(m.data));
 	memset(m.data, 0, 4);
 	assert_int_equal(msg_read_log(&m, &level, &text), 0);
-	m.hdr.len++;
-	assert_int_equal(msg_read_log(&m, &level, &text), -1);
-	m.hdr.len = IMSG_DATA_MAX; /* no room for the NUL */
-	memset(m.data, 'x', sizeof(m.data));
-	memset(m.data, 0, 4);
+	m.data[m.hdr.len++] = 'x'; /* where the reader put the NUL */
 	assert_int_equal(msg_read_log(&m, &level, &text), -1);
 }
 
@@ -358,6 +354,12 @@ replies_and_events_are_text(void **state)
 	reply.status = REPLY_COUNT;
 	put(MSG_CONTROL_REPLY, &reply, 6);
 	assert_int_equal(msg_read_reply(&m, &status, &text), -1);
+	memset(m.data, 'x', sizeof(m.data));
+	memset(m.data, 0, sizeof(status));
+	m.hdr.len = IMSG_DATA_MAX; /* no room for the NUL */
+	assert_int_equal(msg_read_reply(&m, &status, &text), -1);
+	m.hdr.len--;
+	assert_int_equal(msg_read_reply(&m, &status, &text), 0);
 	put(MSG_CONTROL_EVENT, "{}", 2);
 	assert_int_equal(msg_read_event(&m, &text), 0);
 	assert_string_equal(text, "{}");
@@ -367,9 +369,11 @@ replies_and_events_are_text(void **state)
 	assert_int_equal(msg_read_event(&m, &text), -1);
 	put(MSG_CONTROL_EVENT, NULL, 0);
 	assert_int_equal(msg_read_event(&m, &text), -1);
-	m.hdr.len = LIMIT_EVENT + 1;
 	memset(m.data, 'x', sizeof(m.data));
+	m.hdr.len = LIMIT_EVENT + 1;
 	assert_int_equal(msg_read_event(&m, &text), -1);
+	m.hdr.len = LIMIT_EVENT;
+	assert_int_equal(msg_read_event(&m, &text), 0);
 }
 
 static void
