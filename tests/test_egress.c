@@ -148,6 +148,7 @@ a_superpacket_becomes_one_send(void **state)
 		uint8_t version, proto;
 	} kinds[] = {{4, IPPROTO_TCP}, {6, IPPROTO_TCP}, {4, IPPROTO_UDP},
 	    {6, IPPROTO_UDP}};
+	size_t bytes = 0;
 
 	(void)state;
 	for (size_t slot = 0; slot < RIG_SLOTS; slot++)
@@ -157,6 +158,7 @@ a_superpacket_becomes_one_send(void **state)
 			size_t headers = packet_headers(&s);
 
 			s.payload = 40 * 1400 + 77;
+			bytes += headers + s.payload;
 			push(slot, s, 1400);
 			run_all();
 			EXPECT_SENDS(slot,
@@ -166,6 +168,7 @@ a_superpacket_becomes_one_send(void **state)
 	assert_int_equal(rig_counter(COUNTER_TX_GSO_SENDS), 16);
 	assert_int_equal(rig_counter(COUNTER_TX_SENDS), 16);
 	assert_int_equal(rig_counter(COUNTER_TUN_READ_FRAMES), 16);
+	assert_int_equal(rig_counter(COUNTER_TUN_READ_BYTES), bytes);
 	assert_int_equal(rig_counter(COUNTER_TUN_READ_TSO), 8);
 	assert_int_equal(rig_counter(COUNTER_TUN_READ_USO), 8);
 	expect_delivered();

@@ -107,6 +107,7 @@ static void
 a_run_of_datagrams_becomes_one_frame(void **state)
 {
 	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+	size_t received = 0, written = 0;
 
 	(void)state;
 	for (size_t slot = 0; slot < RIG_SLOTS; slot++)
@@ -115,6 +116,8 @@ a_run_of_datagrams_becomes_one_frame(void **state)
 			size_t size = packet_headers(&s) + 1300;
 			size_t len = build_run(s, 40, 77, run);
 
+			received += len;
+			written += size + 38 * 1300 + 77;
 			rig_datagrams(slot, run, len, (uint16_t)size);
 			rig_wait(slot);
 			run_all(slot);
@@ -125,9 +128,12 @@ a_run_of_datagrams_becomes_one_frame(void **state)
 	assert_int_equal(rig_counter(COUNTER_RX_GRO_RECEIVES), 8);
 	assert_int_equal(rig_counter(COUNTER_RX_RECEIVES), 8);
 	assert_int_equal(rig_counter(COUNTER_RX_PACKETS), 320);
+	assert_int_equal(rig_counter(COUNTER_RX_BYTES), received);
 	assert_int_equal(rig_counter(COUNTER_TUN_WRITE_TSO), 4);
 	assert_int_equal(rig_counter(COUNTER_TUN_WRITE_USO), 4);
 	assert_int_equal(rig_counter(COUNTER_TUN_WRITE_FRAMES), 8);
+	assert_int_equal(rig_counter(COUNTER_TUN_WRITE_BYTES), written);
+	assert_int_equal(rig.w.packets, 320); /* for moderation */
 	assert_int_equal(rig_drops(), 0);
 }
 
@@ -766,28 +772,33 @@ buffers_are_used_again(void **state)
 	assert_int_equal(rig_drops(), 0);
 }
 
-/* Single datagrams: many to a receive; runs: as many as a cache holds. */
+/*
+ * Single datagrams: many to a receive; runs, of many packets or of many bytes:
+ * as many as a cache holds.
+ */
 static void
 the_depth_follows_what_comes(void **state)
 {
-	struct packet_spec s = spec(0, IPPROTO_UDP, 1000);
-	struct rig_message m = {.data = run};
-	size_t single, runs;
+	static const struct {
+		size_t count, payload, depth_max;
+	} kinds[] = {{1, 1000, UDP_RX_MESSAGES}, {50, 100, UDP_RX_MESSAGES / 4},
+	    {1, 1000, UDP_RX_MESSAGES}, {3, 8000, UDP_RX_MESSAGES / 4},
+	    {2, 1000, UDP_RX_MESSAGES}};
+	struct packet_spec s = spec(0, IPPROTO_UDP, 0);
+	struct rig_message m = {.data = run, .has_gro = true};
 
 	(void)state;
-	m.len = build_run(s, 1, 1000, run);
-	receive(0, &m, 1);
-	run_all(0);
-	single = rig_receive_max;
-	m.len = build_run(s, 50, 1000, run);
-	m.has_gro = true;
-	m.gro = 1028;
-	receive(0, &m, 1);
-	run_all(0);
-	runs = rig_receive_max;
-	assert_int_equal(single, UDP_RX_MESSAGES);
-	assert_in_range(runs, 1, single / 4);
-	expect_written();
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		s.payload = kinds[i].payload;
+		m.len = build_run(s, kinds[i].count, s.payload, run);
+		m.gro = (int)(packet_headers(&s) + s.payload);
+		receive(0, &m, 1);
+		run_all(0);
+		assert_in_range(rig_receive_max, 1, kinds[i].depth_max);
+		if (kinds[i].depth_max == UDP_RX_MESSAGES)
+			assert_int_equal(rig_receive_max, UDP_RX_MESSAGES);
+		expect_written();
+	}
 }
 
 /* Who comes in turn with another is received as if alone. */

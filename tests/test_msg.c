@@ -471,6 +471,8 @@ the_counters_page_is_shared_and_cannot_shrink(void **state)
 	assert_int_equal(seen->slots, 3);
 	assert_int_equal(ftruncate(fd, 0), -1);
 	assert_int_equal(ftruncate(fd, 2 * sizeof(*page)), -1);
+	/* nor can who has it keep the parent from writing there */
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
 	assert_int_equal(write(ro, "x", 1), -1);
 	counters_unmap(page);
 	counters_unmap(seen);
