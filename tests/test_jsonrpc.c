@@ -73,19 +73,22 @@ a_request_is_taken_or_refused_with_its_reason(void **state)
 	}
 }
 
-/* Params nested so that the whole line has this many levels. */
+/*
+ * Params nested so that the whole line has this many levels, with something
+ * on the way that is closed before the deepest.
+ */
 static int
-read_nested(size_t levels, struct jsonrpc_error *error)
+read_nested(size_t levels, const char *closed, struct jsonrpc_error *error)
 {
-	static const char head[] = CALL ",\"params\":{\"a\":";
 	struct jsonrpc_request r;
-	char line[256] = "";
-	size_t n = levels - 2;
+	char line[256] = CALL ",\"params\":{\"a\":";
+	size_t i;
 	int got;
 
-	strcpy(line, head);
-	memset(line + strlen(line), '[', n);
-	memset(line + sizeof(head) - 1 + n, ']', n);
+	for (i = 2; i < levels; i++)
+		strcat(strcat(line, i == 9 ? closed : ""), "[");
+	for (i = 2; i < levels; i++)
+		strcat(line, "]");
 	strcat(line, "}}");
 	got = jsonrpc_read_request(line, strlen(line), &r, error);
 	jsonrpc_request_clear(&r);
@@ -98,8 +101,10 @@ sixteen_levels_are_read_and_seventeen_refused(void **state)
 	struct jsonrpc_error error;
 
 	(void)state;
-	assert_int_equal(read_nested(JSONRPC_DEPTH, &error), 0);
-	assert_int_equal(read_nested(JSONRPC_DEPTH + 1, &error), -1);
+	assert_int_equal(read_nested(JSONRPC_DEPTH, "", &error), 0);
+	assert_int_equal(read_nested(JSONRPC_DEPTH, "[],{},", &error), 0);
+	assert_int_equal(read_nested(JSONRPC_DEPTH + 1, "[],", &error), -1);
+	assert_int_equal(read_nested(JSONRPC_DEPTH + 1, "", &error), -1);
 	assert_int_equal(error.code, JSONRPC_INVALID_REQUEST);
 	assert_non_null(strstr(error.message, "16 levels"));
 }
