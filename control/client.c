@@ -34,7 +34,7 @@ struct client {
 	bool eof;	 /* it sends no more */
 	bool finishing;	 /* it is read from only to be ignored */
 	time_t since;	 /* finishing, or its last request */
-	time_t progress; /* it read something, or had nothing to read */
+	time_t progress; /* it read something, or there was something to */
 	unsigned int requests;
 	struct event *readable;
 	struct event *writable;
@@ -166,7 +166,6 @@ client_flush(struct client *c)
 		evbuffer_drain(c->out, (size_t)n);
 		c->progress = clock_seconds();
 	}
-	c->progress = clock_seconds();
 	return 0;
 }
 

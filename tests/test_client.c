@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "control/client.h"
 #include "control/limits.h"
 #include "ipc/limits.h"
@@ -27,6 +28,26 @@ static int ours, theirs;
 static struct client *asking;
 static unsigned int lines;
 static bool answers, waits;
+static time_t now;
+
+/* The clock is the tests' own, and who watches it looks in every turn. */
+time_t __wrap_clock_seconds(void);
+int __real_event_add(struct event *, const struct timeval *);
+int __wrap_event_add(struct event *, const struct timeval *);
+
+time_t
+__wrap_clock_seconds(void)
+{
+	return now;
+}
+
+int
+__wrap_event_add(struct event *ev, const struct timeval *wait)
+{
+	static const struct timeval at_once = {0, 0};
+
+	return __real_event_add(ev, wait == NULL ? NULL : &at_once);
+}
 
 static void
 on_line(struct client *c, const char *line, size_t len)
@@ -178,6 +199,74 @@ what_it_asks_meanwhile_stays_in_its_socket(void **state)
 	waits = false;
 }
 
+static void
+the_time_is_that_since_the_last_request(void **state)
+{
+	(void)state;
+	turns(2);
+	for (int i = 0; i < 3; i++) {
+		now += CLIENT_IDLE;
+		ask(1);
+		turns(4);
+	}
+	assert_int_equal(lines, 3);
+	now += CLIENT_IDLE;
+	turns(4);
+	assert_int_equal(clients_count(), 1);
+	now++;
+	turns(4);
+	assert_int_equal(clients_count(), 0);
+}
+
+/* However long that takes it, it may go on; one that stops is closed. */
+static void
+one_that_reads_slowly_is_not_one_that_does_not_read(void **state)
+{
+	static char buf[ANSWER];
+
+	(void)state;
+	answers = true;
+	ask(100);
+	turns(256);
+	for (int i = 0; i < 8; i++) {
+		now += CLIENT_STALL;
+		turns(4);
+		assert_int_equal(clients_count(), 1);
+		while (read(theirs, buf, sizeof(buf)) > 0)
+			continue;
+		turns(4);
+	}
+	assert_true(lines < 100);
+	now += CLIENT_STALL + 1;
+	turns(4);
+	assert_int_equal(clients_count(), 0);
+}
+
+/* Its socket may be full for as long as there is nothing more for it. */
+static void
+the_time_to_read_begins_with_what_is_kept(void **state)
+{
+	static const char chunk[4096];
+
+	(void)state;
+	waits = true;
+	ask(1);
+	turns(4);
+	while (client_unread(asking) == 0) {
+		now += 2 * CLIENT_STALL;
+		assert_int_equal(
+		    client_send_text(asking, chunk, sizeof(chunk)), 0);
+		turns(4);
+		assert_int_equal(clients_count(), 1);
+	}
+	now += CLIENT_STALL;
+	turns(4);
+	assert_int_equal(clients_count(), 1);
+	now++;
+	turns(4);
+	assert_int_equal(clients_count(), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -188,6 +277,9 @@ main(void)
 	    TEST(one_that_does_not_read_is_not_answered_without_end),
 	    TEST(one_that_waits_for_the_parent_asks_no_more),
 	    TEST(what_it_asks_meanwhile_stays_in_its_socket),
+	    TEST(the_time_is_that_since_the_last_request),
+	    TEST(one_that_reads_slowly_is_not_one_that_does_not_read),
+	    TEST(the_time_to_read_begins_with_what_is_kept),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
