@@ -134,6 +134,11 @@ clear_forgets_all_and_gives_the_room_back(void **state)
 		assert_int_equal(lookup(*state, "fd09::1"), PREFIX_NONE);
 		assert_int_equal(lookup(*state, "10.0.0.1"), PREFIX_NONE);
 	}
+	/* nor does anything of it come back below what takes its place */
+	insert(*state, "fd09::1/128", 1);
+	prefix_table_clear(*state);
+	insert(*state, "2001:db8::/32", 2);
+	assert_int_equal(lookup(*state, "2d09::1"), PREFIX_NONE);
 }
 
 static void
@@ -149,6 +154,12 @@ a_full_table_refuses_and_keeps_what_it_has(void **state)
 	assert_int_equal(prefix_table_insert(t, &p, 2), -1);
 	assert_int_equal(lookup(t, "fd09::1"), 1);
 	assert_int_equal(lookup(t, "2001:db8::1"), PREFIX_NONE);
+	prefix_table_clear(t);
+	/* to the last node: one more prefix, and no second */
+	insert(t, "fd09::1/128", 1);
+	insert(t, "2000::/8", 3);
+	assert_int_equal(prefix_parse("3000::/8", &p), 0);
+	assert_int_equal(prefix_table_insert(t, &p, 4), -1);
 	prefix_table_free(t);
 }
 
