@@ -21,7 +21,7 @@
 #define FEATURES_USO (TUN_F_USO4 | TUN_F_USO6)
 #define OFFLOADS_TSO (OFFLOAD_BIT(OFFLOAD_TSO_TX) | OFFLOAD_BIT(OFFLOAD_TSO_RX))
 
-/* The best of what is asked that the kernel takes; -1 if it takes nothing. */
+/* The best of what is asked that the kernel takes; -1 with 0: not even this. */
 static int
 walk_ladder(int fd, unsigned int asked, unsigned int *taken)
 {
@@ -40,7 +40,6 @@ walk_ladder(int fd, unsigned int asked, unsigned int *taken)
 		if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)*taken) == 0)
 			return 0;
 	}
-	*taken = 0;
 	return -1;
 }
 

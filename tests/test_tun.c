@@ -380,6 +380,11 @@ all_offloads_are_granted(void **state)
 	(void)state;
 	assert_int_equal(tun.granted, TUN_OFFLOADS);
 	assert_string_equal(tun.reason, "");
+	/* those of the sockets are no matter of the device */
+	assert_int_equal(tun_set_offloads(tun.fd, OFFLOAD_ALL, tun.reason,
+			     sizeof(tun.reason)),
+	    TUN_OFFLOADS);
+	assert_string_equal(tun.reason, "");
 	close(tun.fd);
 }
 
@@ -485,6 +490,20 @@ what_the_kernel_refuses_is_left_out(void **state)
 		assert_string_equal(reason, kernels[i].reason);
 		assert_int_equal(taken, kernels[i].taken);
 	}
+	close(fd);
+}
+
+static void
+one_that_takes_nothing_is_granted_nothing(void **state)
+{
+	int fd = nets_tun("t0", IFF_VNET_HDR);
+	char reason[128];
+
+	(void)state;
+	failing = TUNSETOFFLOAD;
+	assert_int_equal(
+	    tun_set_offloads(fd, TUN_OFFLOADS, reason, sizeof(reason)), 0);
+	assert_string_equal(reason, NO_TSO);
 	close(fd);
 }
 
@@ -618,6 +637,7 @@ main(void)
 	    TUN_TEST(all_offloads_are_granted),
 	    TUN_TEST(only_what_is_wanted_is_set),
 	    TUN_TEST(what_the_kernel_refuses_is_left_out),
+	    TUN_TEST(one_that_takes_nothing_is_granted_nothing),
 	    TUN_TEST(without_a_header_nothing_is_granted),
 	    TUN_TEST(a_deleted_device_grants_nothing),
 	    TUN_TEST(queues_are_added),
