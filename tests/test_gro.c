@@ -242,6 +242,21 @@ no_more_than_65535_bytes(void **state)
 	}
 }
 
+/* Its length says nothing of its own header: it may be larger than that. */
+static void
+what_is_larger_already_is_not_merged(void **state)
+{
+	struct packet_spec s = packet_default(6, IPPROTO_UDP);
+
+	(void)state;
+	s.payload = 65536 - packet_headers(&s);
+	push(&s);
+	packet_next(&s);
+	s.payload = 100;
+	push(&s);
+	GIVES(1, 1);
+}
+
 static void
 tcp_that_is_not_adjacent_begins_anew(void **state)
 {
@@ -760,6 +775,12 @@ headers_of_256_bytes_merge_and_longer_ones_do_not(void **state)
 	push_behind(ext + 8, &s);
 	push_behind(ext + 8, &s);
 	GIVES(1, 1);
+	/* by four bytes, too: only options of TCP have a step of four */
+	s.proto = IPPROTO_TCP;
+	for (s.tcp_options = 4; s.tcp_options <= 8; s.tcp_options += 4)
+		for (int i = 0; i < 2; i++, packet_next(&s))
+			push_behind(192, &s);
+	GIVES(2, 1, 1);
 }
 
 /* ---- IPv4 IDs ---- */
@@ -1168,6 +1189,7 @@ main(void)
 	    TEST(a_larger_one_begins_anew),
 	    TEST(no_more_than_64_segments),
 	    TEST(no_more_than_65535_bytes),
+	    TEST(what_is_larger_already_is_not_merged),
 	    TEST(tcp_that_is_not_adjacent_begins_anew),
 	    TEST(a_sequence_number_may_wrap),
 	    TEST(other_tcp_flags_go_alone),

@@ -197,6 +197,10 @@ options_and_extension_headers_are_in_each_segment(void **state)
 		assert_memory_equal(packets.items[i].data + 40 + 24 + 20,
 		    packets.items[0].data + 40 + 24 + 20, 40);
 	}
+	/* also where the checksum is there already */
+	s.sums = 0;
+	v.flags = 0;
+	must_split(&s, &v, 3);
 	s = super_spec(4, IPPROTO_TCP, 1000, 3);
 	s.ip_options = 40;
 	v = vnet_for(&s, 1000);
@@ -669,6 +673,37 @@ the_checksum_of_a_packet_in_a_tunnel_is_completed(void **state)
 	assert_null(ref_check(packets.items[0].data + 28, 540));
 }
 
+/* It may begin where the payload does, and its checksum end where that does. */
+static void
+any_checksum_within_the_payload_is_completed(void **state)
+{
+	static const struct {
+		uint16_t start, offset;
+		size_t payload;
+	} inner[] = {{28, 16, 540}, {28 + 20, 6, 28}};
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct packet_spec s = packet_default(4, IPPROTO_UDP);
+		struct vnet_spec v = {.flags = VNET_F_NEEDS_CSUM,
+		    .csum_start = inner[i].start,
+		    .csum_offset = inner[i].offset};
+
+		s.payload = inner[i].payload;
+		s.sums = SUM_NONE;
+		len = frame_build(&v, &s, frame);
+		/* its pseudo-header may be of zeros */
+		put16(frame + VNET_LEN + v.csum_start + v.csum_offset, 0);
+		list_clear(&packets);
+		assert_null(pipeline_split(frame, len, &packets));
+		assert_int_equal(packets.count, 1);
+		assert_int_equal(ref_sum(packets.items[0].data + inner[i].start,
+				     28 + s.payload - inner[i].start),
+		    0xffff);
+	}
+}
+
 static void
 another_protocol_has_its_checksum_completed(void **state)
 {
@@ -957,6 +992,29 @@ a_single_packet_waits_for_a_full_batch(void **state)
 	assert_int_equal(seg_len(&batch.segs[0]), len);
 }
 
+/* Not a byte behind it is written, nor is one left over. */
+static void
+the_room_for_headers_is_used_to_its_end(void **state)
+{
+	static struct batch batch;
+	struct packet_spec s = super_spec(4, IPPROTO_UDP, 100, 3);
+	struct vnet_spec v = vnet_for(&s, 100);
+	size_t len = frame_build(&v, &s, frame) - VNET_LEN;
+	struct vnet_hdr hdr;
+	struct gso gso;
+
+	(void)state;
+	batch.used = BATCH_HEADERS - 64;
+	vnet_decode(frame, &hdr);
+	assert_int_equal(gso_start(&gso, frame + VNET_LEN, len, &hdr), PKT_OK);
+	assert_false(gso_next(&gso, &batch));
+	assert_int_equal(batch.count, 1);
+	assert_int_equal(batch.used, BATCH_HEADERS);
+	batch.count = batch.used = 0;
+	assert_true(gso_next(&gso, &batch));
+	assert_int_equal(batch.count, 2);
+}
+
 /* Headers longer than a cache line fill the batch's headers first. */
 static void
 long_headers_fill_the_batch_without_loss(void **state)
@@ -1068,6 +1126,7 @@ main(void)
 	    TEST(a_type_that_contradicts_the_packet_gives_one_packet),
 	    TEST(a_fragment_with_a_type_is_left_as_it_is),
 	    TEST(the_checksum_of_a_packet_in_a_tunnel_is_completed),
+	    TEST(any_checksum_within_the_payload_is_completed),
 	    TEST(another_protocol_has_its_checksum_completed),
 	    TEST(a_sum_of_zero_is_changed_for_udp_alone),
 	    TEST(a_frame_without_a_packet_is_short),
@@ -1080,6 +1139,7 @@ main(void)
 	    TEST(no_payload_byte_is_copied),
 	    TEST(a_full_batch_is_told_and_nothing_is_lost),
 	    TEST(a_single_packet_waits_for_a_full_batch),
+	    TEST(the_room_for_headers_is_used_to_its_end),
 	    TEST(long_headers_fill_the_batch_without_loss),
 	    TEST(long_extension_headers_are_in_each_segment),
 	    TEST(headers_beyond_any_reason_are_not_copied),
