@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "privsep/proc.h"
@@ -35,6 +36,7 @@
 #define DELAY_MAX 80
 #define MESSAGES_MAX 2000
 #define LINES_MAX 200
+#define LOOKS_A_SECOND 10000 /* two a line: half of PROC_LINES_MAX */
 #define STARTS_MAX 64
 #define PATIENCE_MS 8000
 
@@ -57,6 +59,22 @@ static struct {
 	char report[4096];
 	char why[160];
 } seen;
+
+/* Does a second last for so many looks at the clock?  0: for a second. */
+static size_t looks_a_second;
+
+time_t __real_clock_seconds(void);
+time_t __wrap_clock_seconds(void);
+
+time_t
+__wrap_clock_seconds(void)
+{
+	static size_t looks;
+
+	if (looks_a_second == 0)
+		return __real_clock_seconds();
+	return (time_t)(++looks / looks_a_second);
+}
 
 static double
 now(void)
@@ -240,6 +258,7 @@ setup_kind(enum process_kind k)
 	char relative[PATH_MAX];
 
 	kind = k;
+	looks_a_second = 0;
 	snprintf(relative, sizeof(relative), "%s/tests/fake_child",
 	    top == NULL ? "." : top);
 	if (realpath(relative, program) == NULL)
@@ -483,6 +502,25 @@ one_that_leaves_its_channel_is_killed(void **state)
 	end(p);
 }
 
+/* What it owes gives it no more time, and nothing of that is the next one's. */
+static void
+one_that_leaves_its_channel_owes_nothing_more(void **state)
+{
+	struct proc *p = START(CHILD_LEAVES, CHILD_READY);
+
+	(void)state;
+	RUN_UNTIL(
+	    (proc_await(p, "kept it back"), proc_answered(p), seen.exits == 1));
+	if (strstr(seen.why, "it left its channel") == NULL)
+		fail_msg("%s", seen.why);
+	RUN_UNTIL(seen.ready == 2);
+	proc_await(p, "kept its answer back");
+	RUN_UNTIL(seen.exits == 2);
+	if (strstr(seen.why, "it kept its answer back") == NULL)
+		fail_msg("%s", seen.why);
+	end(p);
+}
+
 /* The limit is ours, and must not be looked for in the child. */
 static void
 one_that_has_no_place_for_descriptors_is_told_so(void **state)
@@ -519,6 +557,18 @@ one_that_never_is_ready_is_killed(void **state)
 	end(p);
 }
 
+/* Not while it starts, nor while it waits to be started again. */
+static void
+an_answer_that_nobody_awaits_changes_no_deadline(void **state)
+{
+	struct proc *p = START(CHILD_IS_SILENT, CHILD_READY);
+
+	(void)state;
+	RUN_UNTIL((proc_answered(p), seen.exits == 1));
+	RUN_UNTIL((proc_answered(p), seen.ready == 1));
+	end(p);
+}
+
 static void
 one_that_owes_an_answer_is_killed_in_time(void **state)
 {
@@ -543,6 +593,10 @@ one_that_owes_an_answer_is_killed_in_time(void **state)
 	RUN_UNTIL(seen.ready == 2);
 	run_for(ANSWER_SECONDS * 1000 + 300);
 	assert_int_equal(seen.exits, 1);
+	/* until it is asked, too */
+	proc_await(p, "kept the second back");
+	RUN_UNTIL(seen.exits == 2);
+	assert_non_null(strstr(seen.why, "it kept the second back"));
 	end(p);
 }
 
@@ -576,6 +630,20 @@ one_that_logs_much_is_cut_short_and_lives(void **state)
 	/* the count begins anew with each second */
 	assert_in_range(seen.lines, LINES_MAX, 3 * LINES_MAX);
 	run_for(100);
+	assert_int_equal(seen.exits, 0);
+	end(p);
+}
+
+/* A hundred thousand lines are many in a second, and few in a day. */
+static void
+one_that_logs_for_long_lives(void **state)
+{
+	struct proc *p;
+
+	(void)state;
+	looks_a_second = LOOKS_A_SECOND;
+	p = START(CHILD_LOGS_FOR_EVER);
+	RUN_UNTIL(seen.lines > 6 * LINES_MAX);
 	assert_int_equal(seen.exits, 0);
 	end(p);
 }
@@ -871,11 +939,14 @@ main(void)
 	    TEST(one_that_breaks_the_protocol_is_killed_and_not_heard),
 	    TEST(one_that_sends_rubbish_is_killed),
 	    TEST(one_that_leaves_its_channel_is_killed),
+	    TEST(one_that_leaves_its_channel_owes_nothing_more),
 	    TEST(one_that_has_no_place_for_descriptors_is_told_so),
 	    TEST(one_that_never_is_ready_is_killed),
+	    TEST(an_answer_that_nobody_awaits_changes_no_deadline),
 	    TEST(one_that_owes_an_answer_is_killed_in_time),
 	    TEST(one_that_gave_its_answer_lives),
 	    TEST_CONTROL(one_that_logs_much_is_cut_short_and_lives),
+	    TEST_CONTROL(one_that_logs_for_long_lives),
 	    TEST_CONTROL(one_that_logs_without_end_is_killed),
 	    TEST(a_worker_that_logs_much_is_killed),
 	    TEST(the_last_line_of_one_that_ends_is_logged),
