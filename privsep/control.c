@@ -18,7 +18,6 @@
 #include "privsep/proc.h"
 #include "privsep/publish.h"
 #include "privsep/reload.h"
-#include "privsep/state.h"
 #include "privsep/workers.h"
 
 #define REQUESTS_MS 500 /* in a second */
@@ -218,7 +217,6 @@ control_on_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 	else
 		TAILQ_FOREACH (ifc, &d->ifaces, entry)
 			workers_send_log_level(ifc);
-	state_changed(d);
 	snprintf(setting, sizeof(setting), "log %s", process_name(r->what));
 	tell_set(d, NULL, setting, log_level_name(r->value));
 	control_reply(d, id, REPLY_OK,
@@ -287,7 +285,6 @@ static void
 control_on_exited(struct proc *p, const char *why, void *arg)
 {
 	daemon_child_ended(arg, p, why);
-	state_changed(arg);
 }
 
 static const struct proc_hooks control_hooks = {

@@ -8,19 +8,31 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "control/call.h"
 #include "control/client.h"
 #include "control/limits.h"
 #include "control/parent.h"
 #include "control/request.h"
+#include "ipc/limits.h"
 
 /* What requests are made of and answered with, without clients or a parent. */
 static struct {
 	unsigned int sent;
+	uint32_t id;
 	int code; /* of the last failure */
 	char message[256];
 } seen;
 static bool memory_is_short;
+static time_t now;
+
+time_t __wrap_clock_seconds(void);
+
+time_t
+__wrap_clock_seconds(void)
+{
+	return now;
+}
 
 void *__real_calloc(size_t, size_t);
 void *__wrap_calloc(size_t, size_t);
@@ -71,10 +83,10 @@ void
 parent_send(uint32_t type, uint32_t id, const void *data, size_t len)
 {
 	(void)type;
-	(void)id;
 	(void)data;
 	(void)len;
 	seen.sent++;
+	seen.id = id;
 }
 
 static void
@@ -120,12 +132,42 @@ no_more_are_under_way_than_the_table_holds(void **state)
 	assert_int_equal(request_on_reply(0, REPLY_OK, "{}"), 0);
 }
 
+static unsigned int
+send_until_it_is_too_much(void)
+{
+	unsigned int sent;
+
+	for (sent = 0; sent <= LIMIT_MESSAGES; sent++) {
+		start();
+		if (seen.sent == 0)
+			break;
+		assert_int_equal(request_on_reply(seen.id, REPLY_OK, "{}"), 0);
+	}
+	assert_int_equal(seen.code, JSONRPC_BUSY);
+	return sent;
+}
+
+/* Else the parent would end who passes them on. */
+static void
+no_more_are_sent_in_a_second_than_the_parent_takes(void **state)
+{
+	(void)state;
+	now++;
+	assert_in_range(
+	    send_until_it_is_too_much(), REQUESTS_MAX, LIMIT_MESSAGES / 2);
+	now++;
+	assert_in_range(
+	    send_until_it_is_too_much(), REQUESTS_MAX, LIMIT_MESSAGES / 2);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_lack_of_memory_is_not_called_too_many_requests),
 	    cmocka_unit_test(no_more_are_under_way_than_the_table_holds),
+	    cmocka_unit_test(
+		no_more_are_sent_in_a_second_than_the_parent_takes),
 	};
 	struct event_base *base = event_base_new();
 
