@@ -295,8 +295,9 @@ build_number(struct conf_build *b, struct conf_where where,
 	if (!build_once(b, where, setting))
 		return;
 	for (n = 0; n < sizeof(rows) / sizeof(rows[0]); n++) {
-		if (rows[n].setting == setting)
-			conf_value_number(&v, 1, rows[n].max, rows[n].out);
+		if (rows[n].setting == setting &&
+		    conf_value_number(&v, 1, rows[n].max, rows[n].out) == -1)
+			b->interface->scope.lost = true;
 	}
 }
 

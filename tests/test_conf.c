@@ -731,6 +731,17 @@ global_comparison_sees_every_field(void **state)
 	conf_free(base);
 }
 
+/* Of UDP in IPv4 and in IPv6; conf_errors.test has one byte more. */
+static void
+an_mtu_may_be_all_that_a_datagram_carries(void **state)
+{
+	(void)state;
+	conf_free(parse("interface tun0 { mtu 65507 listen udp on 0.0.0.0 "
+			"port 1\npeer a { endpoint 192.0.2.1 port 1 } }\n"));
+	conf_free(parse("interface tun0 { mtu 65527 listen udp on :: port 1\n"
+			"peer a { endpoint ::2 port 1 } }\n"));
+}
+
 static void
 interface_comparison_sees_every_field(void **state)
 {
@@ -772,7 +783,18 @@ interface_comparison_sees_every_field(void **state)
 		    TAILQ_FIRST(&other->interfaces)));
 		conf_free(other);
 	}
+	/* a descriptor is another by its number */
+	conf_free(base);
+	base = parse("interface tun0 { device fd 3 }\n");
+	other = parse("interface tun0 { device fd 4 }\n");
+	assert_int_equal(conf_interface_compare(TAILQ_FIRST(&base->interfaces),
+			     TAILQ_FIRST(&other->interfaces), names),
+	    CONF_ANEW);
+	assert_string_equal(names, "device");
+	conf_free(other);
+	conf_free(base);
 	/* neither peers nor the line count */
+	base = parse("interface tun0 { }\n");
 	other = parse("\n\n\ninterface tun0 { }\n");
 	assert_true(interface_equal(
 	    TAILQ_FIRST(&base->interfaces), TAILQ_FIRST(&other->interfaces)));
@@ -1147,6 +1169,7 @@ main(void)
 	    cmocka_unit_test(every_error_is_reported_up_to_twenty),
 	    cmocka_unit_test(a_nul_byte_is_an_error_even_in_a_comment),
 	    cmocka_unit_test(global_comparison_sees_every_field),
+	    cmocka_unit_test(an_mtu_may_be_all_that_a_datagram_carries),
 	    cmocka_unit_test(interface_comparison_sees_every_field),
 	    cmocka_unit_test(peer_comparison_sees_every_setting),
 	    cmocka_unit_test(the_print_parses_to_the_same),
