@@ -129,7 +129,7 @@ publish_differences(
 		publish(m, e, LINK_ADDRESS, now);
 	if (now->up && !was->up)
 		publish(m, e, LINK_UP, now);
-	if (!now->up && was->up && was->seen_up)
+	if (!now->up && was->up)
 		publish(m, e, LINK_DOWN, now);
 	if (now->up == was->up && now->running != was->running)
 		publish(m, e, LINK_RUNNING, now);
@@ -141,7 +141,6 @@ publish_differences(
 static void
 settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 {
-	now->seen_up = now->seen_up || now->up;
 	if (e == m->looked) {
 		*m->look.found = *now;
 		return;

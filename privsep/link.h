@@ -25,7 +25,6 @@ struct link_state {
 	bool known;   /* seen in a dump or message */
 	bool up;      /* IFF_UP */
 	bool running; /* IFF_RUNNING */
-	bool seen_up; /* was up once: a down may be told */
 	bool deleted;
 	uint32_t mtu;
 	int32_t nsid; /* LINK_NSID_HOME, _UNKNOWN, or our number for it */
