@@ -36,6 +36,7 @@ struct slot {
 	enum slot_state state;
 	unsigned int family;
 	int fd[LIMIT_QUEUES];
+	size_t bound;  /* queues whose socket has the port, for good */
 	bool aimed;    /* else its endpoint has no route yet: tried again */
 	int aim_error; /* not aimed: the errno of the last try */
 	struct endpoint local; /* aimed: from where, in the first queue */
@@ -96,6 +97,7 @@ struct iface {
 	char reason[OFFLOAD_COUNT][96]; /* why off, or "" */
 	size_t slot_count;
 	struct slot *slots;
+	bool bound_anew;     /* a socket, since slots_retire_again */
 	uint32_t generation; /* of the peers table */
 	size_t queue_count;
 	int steering_error; /* why our program does not; 0: it does */

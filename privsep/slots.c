@@ -108,6 +108,17 @@ slot_retire(struct iface *ifc, struct slot *s)
 	s->state = ifc->generation == 0 ? SLOT_FREE : SLOT_RETIRING;
 }
 
+static void
+note_bound(struct iface *ifc, struct slot *s, size_t q, uint16_t port)
+{
+	struct endpoint e;
+
+	if (q < s->bound || udp_local(s->fd[q], &e) == -1 || e.port != port)
+		return;
+	s->bound = q + 1;
+	ifc->bound_anew = true;
+}
+
 /*
  * Each queue has a port of its own, counted up from the configured one: the
  * kernel does not spread one peer's datagrams over sockets of the same port.
@@ -123,11 +134,13 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 	    .mark = p->mark,
 	    .device = p->bind_device};
 	size_t q;
-	int saved;
+	int saved, r;
 
 	for (q = 0; q < ifc->queue_count; q++) {
-		if (udp_aim(s->fd[q], &aim) == -1) {
-			saved = errno;
+		r = udp_aim(s->fd[q], &aim);
+		saved = errno;
+		note_bound(ifc, s, q, aim.local.port);
+		if (r == -1) {
 			slot_unaim(ifc, s);
 			s->aim_error = saved;
 			if (failed != NULL)
@@ -267,15 +280,35 @@ is_served(const struct iface *ifc, const struct conf_peer *p)
 	return false;
 }
 
+/* See udp_retire. */
+static void
+slots_retire_again(struct iface *ifc)
+{
+	struct slot *s;
+	size_t i;
+
+	if (!ifc->bound_anew)
+		return;
+	ifc->bound_anew = false;
+	for (i = 0; i < ifc->slot_count; i++) {
+		s = &ifc->slots[i];
+		if (s->bound > 0 && !s->aimed)
+			slot_unaim(ifc, s);
+	}
+}
+
 int
 slots_prepare(struct iface *ifc, struct conf_interface *c, struct why *why)
 {
 	const struct conf_peer *p;
+	int r = 0;
 
 	TAILQ_FOREACH (p, &c->peers, entry)
-		if (!is_served(ifc, p) && slot_assign(ifc, c, p, why) == -1)
-			return -1;
-	return 0;
+		if (!is_served(ifc, p) &&
+		    (r = slot_assign(ifc, c, p, why)) == -1)
+			break;
+	slots_retire_again(ifc);
+	return r;
 }
 
 void
@@ -367,6 +400,7 @@ slots_aim(struct iface *ifc, bool look)
 			continue;
 		slot_aim_again(ifc, c, s);
 	}
+	slots_retire_again(ifc);
 }
 
 bool

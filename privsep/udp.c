@@ -85,6 +85,12 @@ udp_open(unsigned int family, uint32_t buffer, struct udp_buffers *got)
  * Left connected it would take its peer's datagrams from the socket that
  * serves the same endpoint now.  A port that the kernel chose goes, too.  One
  * that was bound stays, and without its device would be taken on them all.
+ *
+ * The kernel makes a group of sockets that are bound to one address and port
+ * (SO_REUSEPORT).  Where none of a group was connected since it was made, the
+ * group is given what comes, without a look at sockets outside that are
+ * connected to where it comes from.  To be bound to a device, though it be the
+ * same, or none, is to leave.
  */
 static int
 disconnect(int fd)
@@ -97,8 +103,7 @@ disconnect(int fd)
 		len = 0; /* it is gone */
 	if (connect(fd, &none, sizeof(none)) == -1)
 		return -1;
-	if (len > 0)
-		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, len);
+	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, len);
 	return 0;
 }
 

@@ -35,7 +35,11 @@ int udp_open(unsigned int family, uint32_t buffer, struct udp_buffers *got);
  * errno; nothing then comes in, and it can be aimed again.
  */
 int udp_aim(int fd, const struct udp_aim *);
-/* 0, or -1 with errno. */
+/*
+ * 0, or -1 with errno.  To be done again when another socket was bound to the
+ * same address and port: the kernel then makes both a group, which may be given
+ * what is for a third.
+ */
 int udp_retire(int fd);
 /* The address and port that an aimed socket sends from; -1: it has none. */
 int udp_local(int fd, struct endpoint *);

@@ -317,6 +317,34 @@ peers_share_a_port_and_hear_their_own(void **state)
 	close(stranger);
 }
 
+/* Bound to an address, they are all in one list of the kernel. */
+static void
+one_that_cannot_be_aimed_takes_nothing_from_others(void **state)
+{
+	int fd = open_it(), vain[3], a = host(f->a, 7000);
+	struct udp_aim at = aim_at(f->b, 7000);
+
+	(void)state;
+	at.local = endpoint(f->here, PORT);
+	assert_int_equal(udp_aim(fd, &at), 0);
+	assert_int_equal(udp_retire(fd), 0);
+	at.remote = endpoint(f->a, 7000);
+	assert_int_equal(udp_aim(fd, &at), 0);
+	at.remote = endpoint(f->away, 7000);
+	for (int i = 0; i < 3; i++) {
+		vain[i] = open_it();
+		assert_int_equal(udp_aim(vain[i], &at), -1);
+		for (int k = 0; k <= i; k++)
+			assert_int_equal(udp_retire(vain[k]), 0);
+		send_to(a, f->here, PORT, "from a");
+		expect_heard(fd, "from a");
+	}
+	for (int i = 0; i < 3; i++)
+		close(vain[i]);
+	close(fd);
+	close(a);
+}
+
 static void
 both_families_share_a_port(void **state)
 {
@@ -665,6 +693,7 @@ main(void)
 	    BOTH(what_waits_when_it_is_retired_is_the_workers_to_drain),
 	    BOTH(aimed_again_it_hears_the_new_peer_alone),
 	    BOTH(peers_share_a_port_and_hear_their_own),
+	    BOTH(one_that_cannot_be_aimed_takes_nothing_from_others),
 	    BOTH(both_families_share_a_port),
 	    BOTH(without_a_route_it_can_be_aimed_later),
 	    BOTH(its_own_address_follows_its_peer),
