@@ -103,6 +103,21 @@ put16le(uint8_t *p, uint16_t v)
 	p[1] = (uint8_t)(v >> 8);
 }
 
+uint16_t
+get16host(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+void
+put16host(uint8_t *p, uint16_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
 uint8_t
 payload_byte(uint32_t i)
 {
@@ -350,10 +365,10 @@ vnet_put(const struct vnet_spec *v, uint8_t *p)
 {
 	p[0] = v->flags;
 	p[1] = v->gso_type;
-	put16le(p + 2, v->hdr_len);
-	put16le(p + 4, v->gso_size);
-	put16le(p + 6, v->csum_start);
-	put16le(p + 8, v->csum_offset);
+	put16host(p + 2, v->hdr_len);
+	put16host(p + 4, v->gso_size);
+	put16host(p + 6, v->csum_start);
+	put16host(p + 8, v->csum_offset);
 }
 
 void
@@ -361,10 +376,10 @@ vnet_get(const uint8_t *p, struct vnet_spec *v)
 {
 	v->flags = p[0];
 	v->gso_type = p[1];
-	v->hdr_len = get16le(p + 2);
-	v->gso_size = get16le(p + 4);
-	v->csum_start = get16le(p + 6);
-	v->csum_offset = get16le(p + 8);
+	v->hdr_len = get16host(p + 2);
+	v->gso_size = get16host(p + 4);
+	v->csum_start = get16host(p + 6);
+	v->csum_offset = get16host(p + 8);
 }
 
 size_t

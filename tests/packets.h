@@ -97,6 +97,9 @@ void put16(uint8_t *, uint16_t);
 void put32(uint8_t *, uint32_t);
 uint16_t get16le(const uint8_t *);
 void put16le(uint8_t *, uint16_t);
+/* As the machine has it: what a virtio_net_hdr holds. */
+uint16_t get16host(const uint8_t *);
+void put16host(uint8_t *, uint16_t);
 
 /* One flow between two hosts: DF, ttl 64, TCP with ACK, 1,000 bytes. */
 struct packet_spec packet_default(uint8_t version, uint8_t proto);

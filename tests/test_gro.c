@@ -737,7 +737,7 @@ identical_extension_headers_merge(void **state)
 		push_run(&s, 4);
 		GIVES(4);
 		assert_int_equal(
-		    get16le(frames.items[0].data + 6), 40 + 8 * s.ext_count);
+		    get16host(frames.items[0].data + 6), 40 + 8 * s.ext_count);
 	}
 	s.proto = IPPROTO_UDP;
 	s.ext_count = 2;
@@ -770,7 +770,7 @@ headers_of_256_bytes_merge_and_longer_ones_do_not(void **state)
 	push_behind(ext, &s);
 	push_behind(ext, &s);
 	GIVES(2);
-	assert_int_equal(get16le(frames.items[0].data + 2), 256);
+	assert_int_equal(get16host(frames.items[0].data + 2), 256);
 	assert_int_equal(frames.items[0].len, VNET_LEN + 256 + 2 * s.payload);
 	push_behind(ext + 8, &s);
 	push_behind(ext + 8, &s);
