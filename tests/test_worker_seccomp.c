@@ -244,6 +244,7 @@ try_level_of_socket(void)
 	return set_option(udp, SOL_SOCKET, UDP_SEGMENT);
 }
 
+#if __SIZEOF_LONG__ == 8
 /*
  * A level whose low 32 bits are right: the kernel takes an int, so it would
  * be SOL_UDP with a name that the filter must still see.
@@ -256,6 +257,7 @@ try_wide_level(void)
 	return syscall(SYS_setsockopt, udp, (1L << 32) | SOL_UDP, UDP_GRO,
 	    &value, sizeof(value));
 }
+#endif
 
 static long
 try_getsockopt(void)
@@ -510,7 +512,9 @@ static const struct attempt {
     FORBIDDEN(try_socket_mark),
     FORBIDDEN(try_level_of_ip),
     FORBIDDEN(try_level_of_socket),
+#if __SIZEOF_LONG__ == 8
     FORBIDDEN(try_wide_level),
+#endif
     FORBIDDEN(try_getsockopt),
     FORBIDDEN(try_brk),
     FORBIDDEN(try_fork),
@@ -651,12 +655,20 @@ static void
 every_other_call_that_there_is_kills(void **state)
 {
 	/* whatever its arguments are; setsockopt needs its own */
-	static const long needed[] = {SYS_read, SYS_readv, SYS_writev,
-	    SYS_recvmmsg, SYS_sched_yield, SYS_exit_group,
+	static const long needed[] = {
+		SYS_read,
+		SYS_readv,
+		SYS_writev,
+		SYS_recvmmsg,
+		SYS_sched_yield,
+		SYS_exit_group,
+#if __SIZEOF_LONG__ == 4
+		SYS_recvmmsg_time64,
+#endif
 #ifdef SYS_epoll_wait
-	    SYS_epoll_wait
+		SYS_epoll_wait
 #else
-	    SYS_epoll_pwait
+		SYS_epoll_pwait
 #endif
 	};
 

@@ -9,6 +9,9 @@ static const struct filter_rule allowed[] = {
     {.call = SCMP_SYS(readv)},	  /* messages */
     {.call = SCMP_SYS(writev)},	  /* tun frames, datagrams, messages */
     {.call = SCMP_SYS(recvmmsg)}, /* datagrams */
+#if __SIZEOF_LONG__ == 4
+    {.call = SCMP_SYS(recvmmsg_time64)}, /* the C library's recvmmsg there */
+#endif
 #ifdef __NR_epoll_wait
     {.call = SCMP_SYS(epoll_wait)},
 #else
