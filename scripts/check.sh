@@ -69,12 +69,13 @@ gate()
 	fi
 }
 
-# build: make check in build/$1, where each line of TAP is a test
-suite()
+# make check in build/$1, where each line of TAP is a test
+suite() # build [target [jobs]]
 {
 	before=$failed
 	find "build/$1/tests" -name '*.trs' -exec rm -f {} +
-	run 1200 "$logs/$1-tests.log" make -k -C "build/$1" check
+	run 1200 "$logs/$1-tests.log" \
+		make -k -j"${3-1}" -C "build/$1" "${2-check}"
 	status=$?
 	for trs in "build/$1"/tests/*.trs; do
 		[ ! -e "$trs" ] || count "$1" "$trs"
@@ -113,6 +114,10 @@ gate "clang: build" 600 scripts/gates.sh build clang clang
 gate "sanitizers: build" 600 \
 	scripts/gates.sh build sanitizers gcc --enable-sanitizers &&
 	suite sanitizers
+for a in arm64 s390x; do
+	gate "$a: build" 600 scripts/gates.sh cross "$a" &&
+		suite "$a" check-portable "$(nproc)"
+done
 gate "distcheck" 900 scripts/gates.sh distcheck gcc
 gate "fuzzers: build" 600 scripts/gates.sh build fuzz clang \
 	--enable-fuzzing --enable-sanitizers &&

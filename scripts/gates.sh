@@ -1,6 +1,7 @@
 #!/bin/sh
 # Gates of quality, each to be had alone:
 #   scripts/gates.sh build name compiler [configure argument ...]
+#   scripts/gates.sh cross arm64|armhf|s390x
 #   scripts/gates.sh distcheck name
 #   scripts/gates.sh fuzz name fuzzer [seconds]
 #   scripts/gates.sh format | cppcheck | shellcheck | mandoc | demo
@@ -36,6 +37,27 @@ gate_build() # name compiler [configure argument ...]
 	[ -f Makefile ] || ../../configure --quiet --enable-werror CC="$cc" "$@"
 	make -j"$(nproc)"
 	make -j"$(nproc)" check TESTS=
+}
+
+# The programs for another machine; make check-portable then runs, under
+# qemu-user, the tests that can.
+gate_cross() # architecture, Debian's name
+{
+	case $1 in
+	arm64) cpu=aarch64 host=aarch64-linux-gnu ;;
+	armhf) cpu=arm host=arm-linux-gnueabihf ;;
+	s390x) cpu=s390x host=s390x-linux-gnu ;;
+	*) echo "no such architecture: $1" >&2 && exit 1 ;;
+	esac
+	scripts/sysroot.sh "$1" "build/$1"
+	cd "build/$1"
+	root=$PWD/root
+	export PKG_CONFIG_SYSROOT_DIR="$root"
+	[ -f Makefile ] || ../../configure --quiet --enable-werror \
+		--host="$host" CC="$host-gcc --sysroot=$root" \
+		LOG_COMPILER="qemu-$cpu -L $root" PKG_CONFIG=pkg-config \
+		PKG_CONFIG_LIBDIR="$root/usr/lib/$host/pkgconfig"
+	make -j"$(nproc)"
 }
 
 # What `make dist` packs builds elsewhere, installs, and leaves nothing
