@@ -597,6 +597,12 @@ one_that_owes_an_answer_is_killed_in_time(void **state)
 	proc_await(p, "kept the second back");
 	RUN_UNTIL(seen.exits == 2);
 	assert_non_null(strstr(seen.why, "it kept the second back"));
+	/* of two reasons it is the first that ended it */
+	RUN_UNTIL(seen.ready == 3);
+	proc_kill(p, "did this");
+	proc_kill(p, "did that");
+	RUN_UNTIL(seen.exits == 3);
+	assert_non_null(strstr(seen.why, "it did this"));
 	end(p);
 }
 
