@@ -731,6 +731,25 @@ global_comparison_sees_every_field(void **state)
 	conf_free(base);
 }
 
+/* conf_errors.test has those that are longer by one. */
+static void
+names_may_be_as_long_as_they_can(void **state)
+{
+	char peer[CONF_NAME_SIZE] = "", text[256];
+	struct conf *conf;
+
+	(void)state;
+	memset(peer, 'p', sizeof(peer) - 1);
+	snprintf(text, sizeof(text),
+	    "interface i23456789012345 { " LISTEN
+	    "peer %s { endpoint 192.0.2.1 port 1 } }\n",
+	    peer);
+	conf = parse(text);
+	assert_non_null(
+	    conf_find_peer(conf_find_interface(conf, "i23456789012345"), peer));
+	conf_free(conf);
+}
+
 /* Of UDP in IPv4 and in IPv6; conf_errors.test has one byte more. */
 static void
 an_mtu_may_be_all_that_a_datagram_carries(void **state)
@@ -1169,6 +1188,7 @@ main(void)
 	    cmocka_unit_test(every_error_is_reported_up_to_twenty),
 	    cmocka_unit_test(a_nul_byte_is_an_error_even_in_a_comment),
 	    cmocka_unit_test(global_comparison_sees_every_field),
+	    cmocka_unit_test(names_may_be_as_long_as_they_can),
 	    cmocka_unit_test(an_mtu_may_be_all_that_a_datagram_carries),
 	    cmocka_unit_test(interface_comparison_sees_every_field),
 	    cmocka_unit_test(peer_comparison_sees_every_setting),
