@@ -435,22 +435,40 @@ link_monitor_mind_room(struct link_monitor *m, link_has_room *has_room)
 	m->has_room = has_room;
 }
 
+static bool
+has_room(const struct link_monitor *m)
+{
+	return m->has_room == NULL || m->has_room(m->arg);
+}
+
+static void
+take_a_pause(struct link_monitor *m)
+{
+	static const struct timeval pause = {0, LINK_PAUSE_MS * 1000};
+
+	evtimer_add(m->pause, &pause);
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval pause = {0, LINK_PAUSE_MS * 1000};
 	struct link_monitor *m = arg;
 
 	(void)fd;
 	(void)what;
-	if (m->has_room == NULL || m->has_room(m->arg)) {
+	if (has_room(m)) {
 		link_monitor_catch_up(m);
 		return;
 	}
 	event_del(m->readable);
-	evtimer_add(m->pause, &pause);
+	take_a_pause(m);
 }
 
+/*
+ * Looked at until there is room, though nothing may be left to read by then
+ * (who waited for an answer has caught up): a child that reads again is to be
+ * seen.
+ */
 static void
 on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
@@ -458,7 +476,10 @@ on_pause_over(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	event_add(m->readable, NULL);
+	if (has_room(m))
+		event_add(m->readable, NULL);
+	else
+		take_a_pause(m);
 }
 
 static void

@@ -652,11 +652,13 @@ another_device_with_our_index_elsewhere_is_not_ours(void **state)
 }
 
 static bool room;
+static bool room_was_seen;
 
 static bool
 has_room(void *arg)
 {
 	(void)arg;
+	room_was_seen = room;
 	return room;
 }
 
@@ -685,6 +687,32 @@ what_there_is_no_room_for_is_told_later(void **state)
 	event_base_loopexit(w->base, &tv);
 	event_base_dispatch(w->base);
 	expect_told(w, "up");
+}
+
+/* Or who waits for it to be seen would wait in vain. */
+static void
+that_there_is_room_again_is_seen_with_nothing_left_to_read(void **state)
+{
+	const struct timeval tv = {0, 100000};
+	struct world *w = *state;
+
+	link_monitor_mind_room(w->monitor, has_room);
+	room = true;
+	watch(w);
+	expect(w, "");
+	room = false;
+	nets_run("ip link set t0 mtu 1400");
+	event_base_loopexit(w->base, &tv);
+	event_base_dispatch(w->base);
+	link_monitor_catch_up(w->monitor);
+	expect_told(w, "mtu");
+	assert_false(room_was_seen);
+	room = true;
+	event_base_loopexit(w->base, &tv);
+	event_base_dispatch(w->base);
+	assert_true(room_was_seen);
+	nets_run("ip link set t0 mtu 1401");
+	expect(w, "mtu");
 }
 
 /* As in a container: nothing from other namespaces reaches us. */
@@ -1101,6 +1129,8 @@ main(void)
 	    LINK_TEST(another_device_with_the_old_index_is_not_ours),
 	    LINK_TEST(another_device_with_our_index_elsewhere_is_not_ours),
 	    LINK_TEST(what_there_is_no_room_for_is_told_later),
+	    LINK_TEST(
+		that_there_is_room_again_is_seen_with_nothing_left_to_read),
 	    LINK_TEST(without_leave_to_listen_it_asks),
 	    LINK_TEST(without_leave_to_ask_it_polls_the_tun),
 	    LINK_TEST(a_namespace_that_numbers_itself_is_still_home),
