@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log_limit.h"
+#include "common/why.h"
 #include "ipc/channel.h"
 #include "ipc/fdpass.h"
 #include "ipc/limits.h"
@@ -137,17 +138,20 @@ proc_exec(const char *path, const char *name, int sock)
 
 	if ((argv[0] = strdup(name)) == NULL)
 		_exit(1);
-	/* above the places that are about to be taken */
-	sock = fcntl(sock, F_DUPFD, 10);
-	null = open("/dev/null", O_RDWR);
-	if (sock == -1 || null == -1)
+	/* ours first: what is closed then makes room under any limit */
+	if (sock == PARENT_FD ? fcntl(sock, F_SETFD, 0) == -1
+			      : dup2(sock, PARENT_FD) == -1)
+		_exit(1);
+	closefrom(PARENT_FD + 1);
+	if ((null = open("/dev/null", O_RDWR)) == -1)
 		_exit(1);
 	for (i = 0; i < PARENT_FD; i++)
 		if (dup2(null, i) == -1)
 			_exit(1);
-	if (dup2(sock, PARENT_FD) == -1 || setpgid(0, 0) == -1)
+	if (null > PARENT_FD)
+		close(null);
+	if (setpgid(0, 0) == -1)
 		_exit(1);
-	closefrom(PARENT_FD + 1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGCHLD, SIG_DFL);
@@ -267,7 +271,7 @@ proc_schedule(struct proc *p)
 static void
 proc_fell(struct proc *p, const char *path)
 {
-	log_warn("cannot start %s", path);
+	log_warnx("cannot start %s: %s", path, why_errno(errno));
 	p->pid = 0;
 	p->priv->hooks->exited(
 	    p, "no process could be made for it", p->priv->arg);
