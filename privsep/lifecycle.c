@@ -25,6 +25,15 @@ steer(struct iface *ifc)
 		    steering_set(ifc->tun.fd) == -1 ? errno : 0;
 }
 
+static const char *
+queue_errno(int error)
+{
+	if (error == ENODEV)
+		return "its device is in another network namespace; bring it "
+		       "back, or set `queues 1`";
+	return why_errno(error);
+}
+
 static int
 open_queues(struct iface *ifc, struct why *why)
 {
@@ -43,7 +52,7 @@ open_queues(struct iface *ifc, struct why *why)
 		if (q->counters_fd != -1)
 			continue;
 		return why_set(why, "%s: queue %u: %s", iface_name(ifc), i,
-		    why_errno(errno));
+		    queue_errno(errno));
 	}
 	/* what others may have is theirs until it is certain */
 	if (ifc->conf->device == CONF_DEVICE_CREATE)

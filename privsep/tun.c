@@ -459,6 +459,11 @@ tun_open_queue(const struct tun *tun)
 	}
 	if (tun_flags(tun->fd, &first) == -1)
 		return -1;
+	/* elsewhere; a device of that name here is another */
+	if (netns_of_tun_is_ours(tun->fd) == 0) {
+		errno = ENODEV;
+		return -1;
+	}
 	flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE |
 		(ifr_bits(&first) & IFF_VNET_HDR);
 	fd = tun_attach(first.ifr_name, flags, &ifr);

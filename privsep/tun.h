@@ -32,7 +32,7 @@ int tun_open(const struct conf_interface *, struct tun *, struct why *why);
 void tun_give_back(const struct tun *);
 /* Of one that stays: it keeps no offloads, which its next user may not know. */
 void tun_leave(const struct tun *);
-/* One more queue of the same device; -1 with errno. */
+/* One more queue of the same device; -1 with errno, ENODEV: it is elsewhere. */
 int tun_open_queue(const struct tun *);
 /* Today's name, also after a rename or a move; -1 with errno. */
 int tun_name(int fd, char name[IFNAMSIZ]);
