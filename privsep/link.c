@@ -442,16 +442,9 @@ has_room(const struct link_monitor *m)
 }
 
 static void
-take_a_pause(struct link_monitor *m)
-{
-	static const struct timeval pause = {0, LINK_PAUSE_MS * 1000};
-
-	evtimer_add(m->pause, &pause);
-}
-
-static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval pause = {0, LINK_PAUSE_MS * 1000};
 	struct link_monitor *m = arg;
 
 	(void)fd;
@@ -461,7 +454,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	event_del(m->readable);
-	take_a_pause(m);
+	event_add(m->pause, &pause);
 }
 
 /*
@@ -476,10 +469,10 @@ on_pause_over(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (has_room(m))
-		event_add(m->readable, NULL);
-	else
-		take_a_pause(m);
+	if (!has_room(m))
+		return;
+	event_del(m->pause);
+	event_add(m->readable, NULL);
 }
 
 static void
@@ -524,7 +517,7 @@ link_monitor_open(struct event_base *base, link_on_change *on_change, void *arg)
 	m->readable = event_new(base, nlsock_fd(m->look.told),
 	    EV_READ | EV_PERSIST, on_readable, m);
 	m->tick = evtimer_new(base, on_tick, m);
-	m->pause = evtimer_new(base, on_pause_over, m);
+	m->pause = event_new(base, -1, EV_PERSIST, on_pause_over, m);
 	if (m->readable == NULL || m->tick == NULL || m->pause == NULL ||
 	    event_add(m->readable, NULL) == -1)
 		goto fail;

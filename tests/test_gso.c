@@ -910,20 +910,29 @@ an_odd_frame_does_not_harm_its_neighbours(void **state)
 	}
 }
 
+/* What is built in the frame is to be split: the packet's length. */
+static size_t
+start(struct gso *gso, const struct vnet_spec *v, const struct packet_spec *s)
+{
+	size_t len = frame_build(v, s, frame) - VNET_LEN;
+	struct vnet_hdr hdr;
+
+	vnet_decode(frame, &hdr);
+	assert_int_equal(gso_start(gso, frame + VNET_LEN, len, &hdr), PKT_OK);
+	return len;
+}
+
 static void
 no_payload_byte_is_copied(void **state)
 {
 	static struct batch batch;
 	struct packet_spec s = super_spec(6, IPPROTO_UDP, 1000, 9);
 	struct vnet_spec v = vnet_for(&s, 1000);
-	size_t len = frame_build(&v, &s, frame) - VNET_LEN;
-	struct vnet_hdr hdr;
 	struct gso gso;
 
 	(void)state;
 	memset(&batch, 0, sizeof(batch));
-	vnet_decode(frame, &hdr);
-	assert_int_equal(gso_start(&gso, frame + VNET_LEN, len, &hdr), PKT_OK);
+	start(&gso, &v, &s);
 	assert_true(gso_next(&gso, &batch));
 	assert_int_equal(batch.count, 9);
 	for (size_t i = 0; i < 9; i++) {
@@ -939,10 +948,8 @@ a_full_batch_is_told_and_nothing_is_lost(void **state)
 {
 	static struct batch batch;
 	struct packet_spec s = super_spec(4, IPPROTO_UDP, 100, 1);
-	struct vnet_hdr hdr;
 	struct vnet_spec v;
 	struct gso gso;
-	size_t len;
 
 	(void)state;
 	for (size_t n = BATCH_PACKETS - 1; n <= BATCH_PACKETS + 1; n++) {
@@ -951,10 +958,7 @@ a_full_batch_is_told_and_nothing_is_lost(void **state)
 		memset(&batch, 0, sizeof(batch));
 		s.payload = 100 * n;
 		v = vnet_for(&s, 100);
-		len = frame_build(&v, &s, frame) - VNET_LEN;
-		vnet_decode(frame, &hdr);
-		assert_int_equal(
-		    gso_start(&gso, frame + VNET_LEN, len, &hdr), PKT_OK);
+		start(&gso, &v, &s);
 		done = gso_next(&gso, &batch);
 		assert_int_equal(done, n <= BATCH_PACKETS);
 		if (done) {
@@ -976,14 +980,12 @@ a_single_packet_waits_for_a_full_batch(void **state)
 	static struct batch batch;
 	struct packet_spec s = packet_default(4, IPPROTO_UDP);
 	struct vnet_spec v = {0};
-	size_t len = frame_build(&v, &s, frame) - VNET_LEN;
-	struct vnet_hdr hdr;
 	struct gso gso;
+	size_t len;
 
 	(void)state;
 	batch.count = BATCH_PACKETS;
-	vnet_decode(frame, &hdr);
-	assert_int_equal(gso_start(&gso, frame + VNET_LEN, len, &hdr), PKT_OK);
+	len = start(&gso, &v, &s);
 	assert_false(gso_next(&gso, &batch));
 	assert_int_equal(batch.count, BATCH_PACKETS);
 	batch.count = batch.used = 0;
@@ -999,14 +1001,11 @@ the_room_for_headers_is_used_to_its_end(void **state)
 	static struct batch batch;
 	struct packet_spec s = super_spec(4, IPPROTO_UDP, 100, 3);
 	struct vnet_spec v = vnet_for(&s, 100);
-	size_t len = frame_build(&v, &s, frame) - VNET_LEN;
-	struct vnet_hdr hdr;
 	struct gso gso;
 
 	(void)state;
 	batch.used = BATCH_HEADERS - 64;
-	vnet_decode(frame, &hdr);
-	assert_int_equal(gso_start(&gso, frame + VNET_LEN, len, &hdr), PKT_OK);
+	start(&gso, &v, &s);
 	assert_false(gso_next(&gso, &batch));
 	assert_int_equal(batch.count, 1);
 	assert_int_equal(batch.used, BATCH_HEADERS);

@@ -663,19 +663,33 @@ has_room(void *arg)
 }
 
 static void
-what_there_is_no_room_for_is_told_later(void **state)
+watch_until_there_is_no_room(struct world *w)
 {
-	const struct timeval tv = {0, 100000};
-	struct world *w = *state;
-
 	link_monitor_mind_room(w->monitor, has_room);
 	room = true;
 	watch(w);
 	expect(w, "");
 	room = false;
-	nets_run("ip link set t0 mtu 1400; ip link set t0 mtu 1401");
+}
+
+/* For several of the monitor's pauses. */
+static void
+run_a_while(struct world *w)
+{
+	const struct timeval tv = {0, 100000};
+
 	event_base_loopexit(w->base, &tv);
 	event_base_dispatch(w->base);
+}
+
+static void
+what_there_is_no_room_for_is_told_later(void **state)
+{
+	struct world *w = *state;
+
+	watch_until_there_is_no_room(w);
+	nets_run("ip link set t0 mtu 1400; ip link set t0 mtu 1401");
+	run_a_while(w);
 	expect_told(w, "");
 	/* who asks is told nevertheless */
 	nets_run("ip link set t0 mtu 1402");
@@ -684,8 +698,7 @@ what_there_is_no_room_for_is_told_later(void **state)
 	nets_run("ip link set t0 up");
 	expect(w, "");
 	room = true;
-	event_base_loopexit(w->base, &tv);
-	event_base_dispatch(w->base);
+	run_a_while(w);
 	expect_told(w, "up");
 }
 
@@ -693,23 +706,16 @@ what_there_is_no_room_for_is_told_later(void **state)
 static void
 that_there_is_room_again_is_seen_with_nothing_left_to_read(void **state)
 {
-	const struct timeval tv = {0, 100000};
 	struct world *w = *state;
 
-	link_monitor_mind_room(w->monitor, has_room);
-	room = true;
-	watch(w);
-	expect(w, "");
-	room = false;
+	watch_until_there_is_no_room(w);
 	nets_run("ip link set t0 mtu 1400");
-	event_base_loopexit(w->base, &tv);
-	event_base_dispatch(w->base);
+	run_a_while(w);
 	link_monitor_catch_up(w->monitor);
 	expect_told(w, "mtu");
 	assert_false(room_was_seen);
 	room = true;
-	event_base_loopexit(w->base, &tv);
-	event_base_dispatch(w->base);
+	run_a_while(w);
 	assert_true(room_was_seen);
 	nets_run("ip link set t0 mtu 1401");
 	expect(w, "mtu");
