@@ -81,6 +81,20 @@ udp_open(unsigned int family, uint32_t buffer, struct udp_buffers *got)
 	return fd;
 }
 
+/* That it fails is no harm: without its address nothing arrives. */
+static void
+connect_to_itself(int fd)
+{
+	struct sockaddr_storage ss;
+	struct endpoint own;
+	socklen_t len;
+
+	if (udp_local(fd, &own) == -1)
+		return;
+	len = endpoint_to_sockaddr(&own, &ss);
+	connect(fd, (struct sockaddr *)&ss, len);
+}
+
 /*
  * Left connected it would take its peer's datagrams from the socket that
  * serves the same endpoint now.  A port that the kernel chose goes, too.  One
@@ -91,6 +105,10 @@ udp_open(unsigned int family, uint32_t buffer, struct udp_buffers *got)
  * group is given what comes, without a look at sockets outside that are
  * connected to where it comes from.  To be bound to a device, though it be the
  * same, or none, is to leave.
+ *
+ * An IPv6 socket that is disconnected keeps the address of its peer, which
+ * before Linux 6.13 counts as much as to be connected to it, if the CPU is the
+ * one that the last datagram came on: so it is given its own first.
  */
 static int
 disconnect(int fd)
@@ -101,6 +119,8 @@ disconnect(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) == -1)
 		len = 0; /* it is gone */
+	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0);
+	connect_to_itself(fd);
 	if (connect(fd, &none, sizeof(none)) == -1)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, len);
