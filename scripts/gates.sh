@@ -2,6 +2,7 @@
 # Gates of quality, each to be had alone:
 #   scripts/gates.sh build name compiler [configure argument ...]
 #   scripts/gates.sh cross arm64|armhf|s390x
+#   scripts/gates.sh kernels name ...
 #   scripts/gates.sh distcheck name
 #   scripts/gates.sh fuzz name fuzzer [seconds]
 #   scripts/gates.sh format | cppcheck | shellcheck | mandoc | demo
@@ -39,6 +40,19 @@ gate_build() # name compiler [configure argument ...]
 	make -j"$(nproc)" check TESTS=
 }
 
+# What a build needs of another machine, and is not of this one.
+libraries()
+{
+	# shellcheck source=scripts/setup.sh
+	. scripts/setup.sh
+	# shellcheck disable=SC2154 # of setup.sh
+	for p in $packages_build; do
+		case $p in
+		lib*) printf '%s ' "$p" ;;
+		esac
+	done
+}
+
 # The programs for another machine; make check-portable then runs, under
 # qemu-user, the tests that can.
 gate_cross() # architecture, Debian's name
@@ -49,7 +63,8 @@ gate_cross() # architecture, Debian's name
 	s390x) cpu=s390x host=s390x-linux-gnu ;;
 	*) echo "no such architecture: $1" >&2 && exit 1 ;;
 	esac
-	scripts/sysroot.sh "$1" "build/$1"
+	# shellcheck disable=SC2046 # a list
+	scripts/sysroot.sh "$1" "build/$1" $(libraries)
 	cd "build/$1"
 	root=$PWD/root
 	export PKG_CONFIG_SYSROOT_DIR="$root"
@@ -58,6 +73,25 @@ gate_cross() # architecture, Debian's name
 		LOG_COMPILER="qemu-$cpu -L $root" PKG_CONFIG=pkg-config \
 		PKG_CONFIG_LIBDIR="$root/usr/lib/$host/pkgconfig"
 	make -j"$(nproc)"
+}
+
+# What is about the kernel, on the one that Debian has for each build's
+# processor, all at once: an emulator takes its time.
+gate_kernels() # name ...
+{
+	for b; do
+		make -C "build/$b" -j"$(nproc)" check-kernel \
+			>"build/$b/kernel.log" 2>&1 &
+		running="${running-} $!"
+	done
+	ok=0
+	for p in $running; do
+		wait "$p" || ok=1
+	done
+	for b; do
+		cat "build/$b/kernel.log"
+	done
+	return "$ok"
 }
 
 # What `make dist` packs builds elsewhere, installs, and leaves nothing

@@ -10,7 +10,8 @@ packages_build="gcc libc6-dev make autoconf automake bison pkg-config
 packages_demo="iproute2 iputils-ping iperf3 jq"
 packages_check="binutils clang libclang-rt-dev clang-format cppcheck shellcheck
 	ethtool mandoc python3 socat netcat-openbsd xz-utils
-	gcc-aarch64-linux-gnu gcc-s390x-linux-gnu qemu-user"
+	gcc-aarch64-linux-gnu gcc-s390x-linux-gnu qemu-user qemu-system-x86
+	qemu-system-arm kmod cpio"
 export packages_build packages_demo packages_check
 
 fail()

@@ -1,26 +1,16 @@
 #!/bin/sh
-# scripts/sysroot.sh architecture directory
-# Fills directory/root with the libraries that a build for another
-# architecture of Debian needs.  apt works on lists and packages of its own in
-# there, from the sources and with the keys of this machine, so that dpkg
-# learns of no other architecture and nothing is installed.
+# scripts/sysroot.sh architecture directory [package ...]
+# Fills directory/root with what Debian has in these packages, and in those
+# that they need, for that architecture.  apt works on lists and packages of
+# its own in there, from the sources and with the keys of this machine, so that
+# dpkg learns of no other architecture and nothing is installed.  No package's
+# scripts are run.
 set -eu
 arch=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
-# shellcheck source=scripts/setup.sh
-. "$(dirname "$0")/setup.sh"
-
-# What a build needs of the other machine, and is not of this one.
-libraries()
-{
-	# shellcheck disable=SC2154 # of setup.sh
-	for p in $packages_build; do
-		case $p in
-		lib*) printf '%s ' "$p" ;;
-		esac
-	done
-}
+shift 2
+wanted=$*
 
 # The parent of the directory may be closed to the user of apt's sandbox.
 write_configuration()
@@ -41,20 +31,28 @@ write_configuration()
 
 own_apt()
 {
-	apt -c "$dir/apt/apt.conf" "$@"
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -c "$dir/apt/apt.conf" "$@"
 }
 
-wanted=$(libraries)
+# As an installed Debian has it: /bin is /usr/bin.
+make_root()
+{
+	for d in bin sbin lib lib64; do
+		mkdir -p "$dir/root/usr/$d"
+		ln -s "usr/$d" "$dir/root/$d"
+	done
+}
+
 [ "$(cat "$dir/filled" 2>&1)" != "$wanted" ] || exit 0
 rm -rf "$dir/apt" "$dir/root" "$dir/filled"
 write_configuration
 # a source that has nothing for that architecture is no fault
 own_apt update || :
-# shellcheck disable=SC2086 # one argument a package
-own_apt install -y --no-install-recommends --download-only $wanted
-mkdir "$dir/root"
+own_apt install -y --no-install-recommends --download-only "$@"
+make_root
 for deb in "$dir"/apt/cache/archives/*.deb; do
-	dpkg-deb -x "$deb" "$dir/root"
+	dpkg-deb --fsys-tarfile "$deb" >"$dir/apt/tar"
+	tar -xf "$dir/apt/tar" -C "$dir/root" --keep-directory-symlink
 done
 rm -rf "$dir/apt"
 echo "$wanted" >"$dir/filled"

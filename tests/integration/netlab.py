@@ -28,7 +28,9 @@ import traceback
 BUILD = os.environ.get("top_builddir", ".")
 TUND = os.path.abspath(os.path.join(BUILD, "tund"))
 TUNDCTL = os.path.abspath(os.path.join(BUILD, "tundctl"))
-CASE_SECONDS = 60
+# How many times as long everything may take: an emulated machine is slow.
+PATIENCE = int(os.environ.get("TUND_TEST_PATIENCE", "1"))
+CASE_SECONDS = 60 * PATIENCE
 MB = 1 << 20
 
 # -- test cases as TAP ------------------------------------------------------
@@ -107,7 +109,8 @@ def run(argv, check=True, **more):
     """Runs a command; what it said is in the error, should it fail."""
     more.setdefault("stdout", subprocess.PIPE)
     more.setdefault("stderr", subprocess.PIPE)
-    r = subprocess.run(argv, text=True, check=False, timeout=30, **more)
+    r = subprocess.run(argv, text=True, check=False, timeout=30 * PATIENCE,
+                       **more)
     if check and r.returncode != 0:
         raise AssertionError(f"{' '.join(argv)}: {r.returncode}: "
                              f"{(r.stderr or '').strip()}")
@@ -116,7 +119,7 @@ def run(argv, check=True, **more):
 
 def until(what, seconds=5, why="it did not happen"):
     """Waits for a condition; returns its value."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = what()
         if value:
@@ -240,7 +243,7 @@ class Host:
     def socket(self, family, kind, proto=0):
         with self.inside():
             s = socket.socket(family, kind, proto)
-        s.settimeout(20)
+        s.settimeout(20 * PATIENCE)
         return s
 
     def udp(self, address, port):
@@ -252,9 +255,9 @@ class Host:
 
     def ping(self, address, size=56, seconds=2):
         """One ICMP echo with its answer compared, again until it comes."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < end:
-            if self.ping_once(address, size, 0.2):
+            if self.ping_once(address, size, 0.2 * PATIENCE):
                 return True
         return False
 
@@ -479,7 +482,7 @@ class Tund:
         """Ends it; returns the seconds that took."""
         began = time.monotonic()
         self.process.send_signal(signo)
-        self.process.wait(10)
+        self.process.wait(10 * PATIENCE)
         return time.monotonic() - began
 
 
@@ -685,7 +688,7 @@ class Flow:
         with self.listener:
             s, _ = self.listener.accept()
         with s:
-            s.settimeout(20)
+            s.settimeout(20 * PATIENCE)
             while n := s.recv_into(buffer):
                 self.received_hash.update(view[:n])
                 self.received += n
@@ -702,7 +705,7 @@ class Flow:
         if self.size is None:
             self.stopping = True
         for t in self.threads:
-            t.join(seconds)
+            t.join(seconds * PATIENCE)
             assert not t.is_alive(), f"{self.received} of {self.sent} bytes"
         assert self.error is None, repr(self.error)
         assert self.sent == self.received, (self.sent, self.received)
@@ -722,7 +725,7 @@ class Datagrams:
 
     def __init__(self, sink, address):
         self.socket = sink.udp(address, 0)
-        self.socket.settimeout(0.5)
+        self.socket.settimeout(0.5 * PATIENCE)
         self.target = self.socket.getsockname()[:2]
         self.got = {}
         self.bad = []
@@ -805,7 +808,8 @@ def ip_udp(src, dst, payload, sport=4000, dport=5000):
 
 # -- tun devices by hand ----------------------------------------------------
 
-TUNSETIFF = 0x400454ca
+TUNSETIFF, TUNSETOFFLOAD = 0x400454ca, 0x400454d0
+TUN_F_CSUM, TUN_F_USO4, TUN_F_USO6 = 1, 0x20, 0x40
 IFF_TUN, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 1, 2, 0x1000, 0x4000
 IFF_MULTI_QUEUE = 0x100
 
@@ -818,3 +822,15 @@ def open_tun(host, name, vnet_hdr=True, more=0):
         fcntl.ioctl(fd, TUNSETIFF,
                     struct.pack("16sH22x", name.encode(), flags))
     return fd
+
+
+def has_uso(host):
+    """Whether the kernel has USO on a tun device: not before 6.2."""
+    fd = open_tun(host, "probe0")
+    try:
+        fcntl.ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
