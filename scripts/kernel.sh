@@ -23,23 +23,23 @@ packages="busybox-static coreutils dash diffutils ethtool findutils grep
 	iproute2 libbsd0 libcmocka0 libevent-core-2.1-7 libjansson4 libmnl0
 	libseccomp2 linux-image-$arch mawk mount procps python3 sed socat util-linux"
 
-# The files that a package's scripts would have made, and the users.
+# What a package's scripts would have made, and the users, who are the last.
 finish_root()
 {
+	depmod -b "$dir/root" "$version"
 	ln -sf mawk "$dir/root/usr/bin/awk"
-	cat >"$dir/root/etc/passwd" <<-END
-		root:x:0:0:root:/root:/bin/sh
-		nobody:x:65534:65534:nobody:/:/usr/sbin/nologin
-		_tund:x:990:990::/:/usr/sbin/nologin
-		_tundctl:x:991:991::/:/usr/sbin/nologin
-	END
 	cat >"$dir/root/etc/group" <<-END
 		root:x:0:
 		nogroup:x:65534:
 		_tund:x:990:
 		_tundctl:x:991:
 	END
-	depmod -b "$dir/root" "$version"
+	cat >"$dir/root/etc/passwd" <<-END
+		root:x:0:0:root:/root:/bin/sh
+		nobody:x:65534:65534:nobody:/:/usr/sbin/nologin
+		_tund:x:990:990::/:/usr/sbin/nologin
+		_tundctl:x:991:991::/:/usr/sbin/nologin
+	END
 }
 
 # The kernel loads the rest itself, from its root.
