@@ -27,7 +27,6 @@ mount -t overlay -o lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work \
 	read -r build
 	read -r tests
 } </work
-from_host checkout "/root/$top"
 for d in dev proc sys; do
 	mkdir -p "/root/$d"
 done
@@ -36,6 +35,8 @@ for d in dev/shm run tmp; do
 	mkdir -p "/root/$d"
 	mount -t tmpfs tmpfs "/root/$d"
 done
+# it may be in one of those
+from_host checkout "/root/$top"
 mount -t proc proc /root/proc
 mount -t sysfs sysfs /root/sys
 mount -t securityfs securityfs /root/sys/kernel/security
