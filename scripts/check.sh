@@ -118,7 +118,7 @@ for a in arm64 s390x; do
 	gate "$a: build" 600 scripts/gates.sh cross "$a" &&
 		suite "$a" check-portable "$(nproc)"
 done
-gate "kernels: amd64, arm64" 1200 scripts/gates.sh kernels gcc arm64
+gate "kernels: amd64, arm64" 1800 scripts/gates.sh kernels gcc arm64
 gate "distcheck" 900 scripts/gates.sh distcheck gcc
 gate "fuzzers: build" 600 scripts/gates.sh build fuzz clang \
 	--enable-fuzzing --enable-sanitizers &&
