@@ -369,6 +369,7 @@ sandbox_layer_name(enum sandbox_layer l)
 void
 sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 {
+	uint32_t required = s->strict ? SANDBOX_ALL : SANDBOX_REQUIRED;
 	int layer;
 
 	*applied = *missing = 0;
@@ -380,12 +381,11 @@ sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 			continue;
 		}
 		*missing |= SANDBOX_BIT(layer);
-		if (SANDBOX_REQUIRED & SANDBOX_BIT(layer))
-			fatal("sandbox layer \"%s\" cannot be had",
-			    layers[layer].name);
-		if (s->strict)
-			fatal("sandbox layer \"%s\" cannot be had; \"sandbox "
-			      "relaxed\" goes on without it",
-			    layers[layer].name);
+		if (required & SANDBOX_BIT(layer))
+			fatal("sandbox layer \"%s\" cannot be had%s",
+			    layers[layer].name,
+			    SANDBOX_REQUIRED & SANDBOX_BIT(layer)
+				? ""
+				: "; \"sandbox relaxed\" goes on without it");
 	}
 }
