@@ -18,6 +18,7 @@
 
 #define EGRESS_FRAMES 256 /* small ones */
 #define EGRESS_LARGEST 16
+#define EGRESS_PACKETS_MAX 2048
 #define RUN_MAX 64
 #define SEND_MAX_IPV4 65493
 #define SEND_MAX_IPV6 65473
@@ -377,6 +378,63 @@ a_batch_is_sixteen_of_the_largest_frames(void **state)
 	run_all();
 	expect_delivered();
 	assert_int_equal(rig_drops(), 0);
+}
+
+/* 3,000 packets of a byte, from one read. */
+static void
+push_tiny_segments(void)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_TCP);
+
+	s.payload = 3000;
+	push(0, s, 1);
+}
+
+static void
+a_turn_ends_within_a_superpacket(void **state)
+{
+	(void)state;
+	push_tiny_segments();
+	push_packet(1, 500);
+	assert_int_equal(egress_run(&rig.w), EGRESS_MORE);
+	assert_int_equal(rig_counter(COUNTER_TX_PACKETS), EGRESS_PACKETS_MAX);
+	assert_int_equal(egress_run(&rig.w), EGRESS_MORE);
+	assert_int_equal(rig_counter(COUNTER_TX_PACKETS), 3000);
+	assert_int_equal(rig_counter(COUNTER_TUN_READ_FRAMES), 1);
+	assert_int_equal(egress_run(&rig.w), EGRESS_EMPTY);
+	expect_delivered();
+	assert_int_equal(rig_drops(), 0);
+}
+
+static void
+what_is_left_of_it_goes_to_no_former_peer(void **state)
+{
+	(void)state;
+	push_tiny_segments();
+	assert_int_equal(egress_run(&rig.w), EGRESS_MORE);
+	peers_begin(&rig.w.peers);
+	assert_int_equal(peers_commit(&rig.w.peers), 0);
+	run_all();
+	assert_int_equal(rig_counter(COUNTER_TX_PACKETS), EGRESS_PACKETS_MAX);
+	assert_int_equal(
+	    rig_counter(COUNTER_TX_DROP_NO_PEER), 3000 - EGRESS_PACKETS_MAX);
+}
+
+/* What was not read as a packet is no superpacket, though one was before it. */
+static void
+a_bad_frame_is_counted_as_no_superpacket(void **state)
+{
+	struct packet_spec s = packet_default(4, IPPROTO_TCP);
+
+	(void)state;
+	s.payload = 3000;
+	push(0, s, 1400);
+	memset(buf, 0, VNET_LEN + 40);
+	rig_frame(buf, VNET_LEN + 40);
+	run_all();
+	assert_int_equal(rig_counter(COUNTER_TUN_READ_FRAMES), 2);
+	assert_int_equal(rig_counter(COUNTER_TUN_READ_TSO), 1);
+	assert_int_equal(rig_counter(COUNTER_TX_DROP_VERSION), 1);
 }
 
 static void
@@ -1094,6 +1152,9 @@ main(void)
 	    TEST(more_packets_than_a_batch_holds_all_arrive),
 	    TEST(a_batch_is_as_many_small_frames_as_it_holds),
 	    TEST(a_batch_is_sixteen_of_the_largest_frames),
+	    TEST(a_turn_ends_within_a_superpacket),
+	    TEST(what_is_left_of_it_goes_to_no_former_peer),
+	    TEST(a_bad_frame_is_counted_as_no_superpacket),
 	    TEST(without_a_header_a_batch_is_one_packet),
 	    TEST(a_malformed_frame_is_counted_and_harms_no_other),
 	    TEST(a_checksum_outside_the_packet_is_dropped),

@@ -934,6 +934,7 @@ a_refused_single_packet_is_a_drop(void **state)
 	assert_true(rig_faults_done());
 	assert_int_equal(rig_counter(COUNTER_RX_DROP_TUN_REFUSED), 1);
 	assert_int_equal(rig_drops(), 1);
+	assert_int_equal(peer(0)->counters->rx_dropped, 1);
 	assert_int_equal(rig_off_count, 0);
 	list_clear(&want);
 	assert_int_equal(expect_written(), 0);
@@ -945,6 +946,7 @@ a_refused_single_packet_is_a_drop(void **state)
 	assert_true(rig_faults_done());
 	assert_int_equal(rig_counter(COUNTER_RX_DROP_TUN_REFUSED), 3);
 	assert_int_equal(rig_drops(), 3);
+	assert_int_equal(peer(0)->counters->rx_dropped, 3);
 	list_clear(&want);
 }
 
@@ -977,6 +979,7 @@ an_error_is_a_drop_under_its_reason(void **state)
 		lost += 20;
 		assert_int_equal(rig_counter(errors[i].counter), before + 20);
 		assert_int_equal(rig_drops(), lost);
+		assert_int_equal(peer(0)->counters->rx_dropped, lost);
 	}
 	assert_int_equal(rig_off_count, 0);
 	assert_int_equal(rig_counter(COUNTER_TUN_WRITE_USO), 0);

@@ -204,7 +204,9 @@ csum_bytes_vnni(const uint8_t *p, size_t len)
 }
 #endif
 
-#if defined(__aarch64__)
+/* Its lanes are little-endian words. */
+#if defined(__aarch64__) && defined(__AARCH64EL__)
+#define CSUM_NEON
 static uint64_t
 csum_bytes_neon(const uint8_t *p, size_t len)
 {
@@ -244,7 +246,7 @@ csum_init(void)
 	    __builtin_cpu_supports("bmi2"))
 		impls[impl_count++] =
 		    (struct csum_impl){"avx512-vnni", csum_bytes_vnni};
-#elif defined(__aarch64__)
+#elif defined(CSUM_NEON)
 	impls[impl_count++] = (struct csum_impl){"neon", csum_bytes_neon};
 #endif
 	csum_chosen = impls[impl_count - 1].bytes;

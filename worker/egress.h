@@ -10,9 +10,12 @@ struct egress *egress_new(void);
 enum egress_end {
 	EGRESS_EMPTY, /* there was no more to read */
 	EGRESS_MORE,  /* there may be */
-	EGRESS_FULL,  /* the same, after as many bytes as fit into a batch */
+	EGRESS_FULL,  /* the same, after as many bytes as a turn may have */
 };
-/* Reads one batch of frames and sends all of it. */
+/*
+ * One turn: reads frames and sends what is in them.  Of a superpacket of more
+ * packets than a turn may have the rest goes in the next.
+ */
 enum egress_end egress_run(struct worker *);
 
 #endif

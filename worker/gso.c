@@ -170,11 +170,11 @@ gso_start(struct gso *g, uint8_t *data, size_t len, const struct vnet_hdr *h)
 	struct pkt *p = &g->pkt;
 	enum pkt_drop drop = pkt_parse(data, len, p);
 
+	g->split = false;
 	if (drop != PKT_OK)
 		return drop;
 	g->data = data;
 	g->done = false;
-	g->split = false;
 	g->hdr_len = p->l4 + p->l4_len;
 	g->gso_size = h->gso_size;
 	g->offset = g->hdr_len;
@@ -188,11 +188,11 @@ gso_start(struct gso *g, uint8_t *data, size_t len, const struct vnet_hdr *h)
 }
 
 uint32_t
-gso_count(const struct gso *g)
+gso_left(const struct gso *g)
 {
 	if (!g->split)
-		return 1;
-	return (g->pkt.len - g->hdr_len + g->gso_size - 1) / g->gso_size;
+		return g->done ? 0 : 1;
+	return (g->pkt.len - g->offset + g->gso_size - 1) / g->gso_size;
 }
 
 /* Lengths, ID and checksum of a segment's IP header. */

@@ -56,13 +56,26 @@ ingress_new(void)
 	return in;
 }
 
+/* As tun_write; what is lost there is the peer's loss, too. */
 static int
-write_frame(struct worker *w, const struct gro_frame *f)
+write_counted(struct worker *w, struct peer *p, const struct iovec *iov,
+    int iovcnt, size_t bytes, size_t packets)
+{
+	int error = tun_write(w, iov, iovcnt, bytes, packets);
+
+	/* a merged frame that is refused is not lost yet */
+	if (error != 0 && (error != EINVAL || packets == 1))
+		counter_add(&p->counters->rx_dropped, packets);
+	return error;
+}
+
+static int
+write_frame(struct worker *w, struct peer *p, const struct gro_frame *f)
 {
 	/* iov[0] is the virtio_net_hdr, for one packet nothing else */
 	int skip = w->vnet_hdr ? 0 : 1;
 
-	return tun_write(w, f->iov + skip, f->iovcnt - skip,
+	return write_counted(w, p, f->iov + skip, f->iovcnt - skip,
 	    f->len - VNET_HDR_LEN, f->count);
 }
 
@@ -71,7 +84,8 @@ write_frame(struct worker *w, const struct gro_frame *f)
  * this kind of merging stops (some kernels refuse a short tail, some all).
  */
 static void
-write_singly(struct worker *w, struct ingress *in, const struct gro_frame *f)
+write_singly(struct worker *w, struct ingress *in, struct peer *peer,
+    const struct gro_frame *f)
 {
 	static uint8_t header[VNET_HDR_LEN];
 	bool tcp = f->gso_type != VNET_GSO_UDP_L4;
@@ -94,12 +108,13 @@ write_singly(struct worker *w, struct ingress *in, const struct gro_frame *f)
 		/* an iovec has no const; a write only reads */
 		iov[1].iov_base = (uint8_t *)(uintptr_t)p->data;
 		iov[1].iov_len = p->len;
-		tun_write(w, iov, 2, p->len, 1);
+		write_counted(w, peer, iov, 2, p->len, 1);
 	}
 }
 
+/* All of a burst came from one peer. */
 static void
-ingress_flush(struct worker *w, struct ingress *in)
+ingress_flush(struct worker *w, struct ingress *in, struct peer *p)
 {
 	const struct gro_frame *f = &in->frame;
 	size_t i;
@@ -107,11 +122,11 @@ ingress_flush(struct worker *w, struct ingress *in)
 
 	for (i = 0; i < gro_count(&in->gro); i++) {
 		gro_frame(&in->gro, i, &in->frame);
-		error = write_frame(w, f);
+		error = write_frame(w, p, f);
 		if (f->count == 1)
 			continue;
 		if (error == EINVAL)
-			write_singly(w, in, f);
+			write_singly(w, in, p, f);
 		else if (error == 0)
 			worker_count(w,
 			    f->gso_type == VNET_GSO_UDP_L4
@@ -144,7 +159,7 @@ ingress_packet(struct worker *w, struct ingress *in, struct peer *p,
 	enum pkt_drop why;
 
 	if (gro_room(&in->gro) == 0)
-		ingress_flush(w, in);
+		ingress_flush(w, in, p);
 	if (gro_continue(&in->gro, data, len))
 		return;
 	why = pkt_parse(data, len, &pkt);
@@ -169,7 +184,7 @@ ingress_message(struct worker *w, struct ingress *in, struct peer *p,
 		return;
 	/* a run that would not fit whole goes into a burst of its own */
 	if (m->size > 0 && gro_room(&in->gro) * m->size < m->len)
-		ingress_flush(w, in);
+		ingress_flush(w, in, p);
 	/* an empty datagram is one too */
 	for (at = 0; at < m->len || count == 0; at += len, count++) {
 		len = m->len - at < m->size ? m->len - at : m->size;
@@ -211,7 +226,7 @@ ingress_run(struct worker *w, struct peer *p)
 		packets += m.size > 0 ? howmany(m.len, m.size) : 1;
 		ingress_message(w, in, p, &m);
 	}
-	ingress_flush(w, in);
+	ingress_flush(w, in, p);
 	if (n > 0)
 		p->singles = bytes / n <= INGRESS_RUN_BYTES &&
 			     packets / n <= INGRESS_RUN_PACKETS;

@@ -139,7 +139,7 @@ egress_turn(struct worker *w)
 }
 
 /*
- * One batch of the tun and one of a peer in turn, until all are empty or others
+ * The tun and one peer after another take turns, until all are empty or others
  * wait.  However many peers send, the tun has half of the turns while it has
  * something, and is looked at again after ROUNDS_MAX (with 200 that flooded in
  * rounds of their own, not one frame was read in three seconds).

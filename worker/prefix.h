@@ -8,9 +8,9 @@
 
 /*
  * Longest-prefix match from an address to a slot.  A trie of four bits a
- * step: the cost of a look-up depends on the length of the prefixes that
- * match, never on how many there are.  All memory is reserved at start, and
- * taken as prefixes come.
+ * step: the cost of a look-up depends on how long the prefixes are that begin
+ * like the address, never on how many there are.  All memory is reserved at
+ * start, and taken as prefixes come.
  */
 #define PREFIX_NONE 0xffff
 
