@@ -165,18 +165,27 @@ namespaces_work(const struct sandbox *s)
 	alone.see_users = false;
 	pid = fork();
 	if (pid == 0)
-		_exit(
-		    make_namespaces(&alone) == 0 && root_pivot() == 0 ? 0 : 1);
-	return pid != -1 && waitpid(pid, &status, 0) == pid && status == 0;
+		_exit(make_namespaces(&alone) == 0 && root_pivot() == 0
+			  ? 0
+			  : errno);
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
+		return false;
+	if (WIFEXITED(status))
+		errno = WEXITSTATUS(status);
+	return status == 0;
 }
 
 static int
 layer_namespaces(const struct sandbox *s)
 {
+	int saved;
+
 	in_namespaces = namespaces_work(s) && make_namespaces(s) == 0;
 	if (in_namespaces)
 		return 0;
+	saved = errno;
 	idmap_finish(&idmap); /* ends the helper */
+	errno = saved;
 	return -1;
 }
 
@@ -366,6 +375,33 @@ sandbox_layer_name(enum sandbox_layer l)
 	return l < SANDBOX_COUNT ? layers[l].name : "?";
 }
 
+static const char *
+remedy_of(int layer)
+{
+	if (layer == SANDBOX_ROOT)
+		return "; " SANDBOX_CHROOT " must be empty, root's, and not "
+		       "writable by others";
+	return SANDBOX_REQUIRED & SANDBOX_BIT(layer)
+		   ? ""
+		   : "; \"sandbox relaxed\" goes on without it";
+}
+
+const char *
+sandbox_without(uint32_t missing, char buf[SANDBOX_WITHOUT_STRLEN])
+{
+	int layer;
+
+	buf[0] = '\0';
+	for (layer = 0; layer < SANDBOX_COUNT; layer++) {
+		if (!(missing & SANDBOX_BIT(layer)))
+			continue;
+		strlcat(buf, buf[0] == '\0' ? " without sandbox layer " : ", ",
+		    SANDBOX_WITHOUT_STRLEN);
+		strlcat(buf, layers[layer].name, SANDBOX_WITHOUT_STRLEN);
+	}
+	return buf;
+}
+
 void
 sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 {
@@ -382,10 +418,8 @@ sandbox_enter(const struct sandbox *s, uint32_t *applied, uint32_t *missing)
 		}
 		*missing |= SANDBOX_BIT(layer);
 		if (required & SANDBOX_BIT(layer))
-			fatal("sandbox layer \"%s\" cannot be had%s",
-			    layers[layer].name,
-			    SANDBOX_REQUIRED & SANDBOX_BIT(layer)
-				? ""
-				: "; \"sandbox relaxed\" goes on without it");
+			fatalx("sandbox layer \"%s\" cannot be had: %s%s",
+			    layers[layer].name, strerror(errno),
+			    remedy_of(layer));
 	}
 }

@@ -53,5 +53,8 @@ void sandbox_enter(
     const struct sandbox *, uint32_t *applied, uint32_t *missing);
 
 const char *sandbox_layer_name(enum sandbox_layer); /* "seccomp", ... */
+/* " without sandbox layer mdwe, landlock", for a line of the log, or "". */
+#define SANDBOX_WITHOUT_STRLEN 160
+const char *sandbox_without(uint32_t missing, char buf[SANDBOX_WITHOUT_STRLEN]);
 
 #endif

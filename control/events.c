@@ -116,7 +116,7 @@ recents_drop_first(void)
 }
 
 bool
-events_publish(const char *text)
+events_take(const char *text)
 {
 	struct subscriber *s;
 	struct recent *e;

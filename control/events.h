@@ -13,7 +13,7 @@ struct client;
 struct subscriber;
 
 /* One event, JSON text.  false: it is no event. */
-bool events_publish(const char *text);
+bool events_take(const char *text);
 /* The published state shows all events up to this one. */
 void events_settled(json_int_t sequence);
 

@@ -35,7 +35,7 @@ inbox_on_event(struct imsg *m)
 {
 	const char *text;
 
-	if (msg_read_event(m, &text) == -1 || !events_publish(text))
+	if (msg_read_event(m, &text) == -1 || !events_take(text))
 		return -1;
 	return 0;
 }

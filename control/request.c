@@ -41,7 +41,8 @@ static const struct {
 } by_status[REPLY_COUNT] = {
     [REPLY_OK] = {0, ""},
     [REPLY_INVALID] = {JSONRPC_INVALID_PARAMS, "check the parameters"},
-    [REPLY_REFUSED] = {JSONRPC_REFUSED, "the log of tund may say more"},
+    [REPLY_REFUSED] = {JSONRPC_REFUSED, ""},
+    [REPLY_BUSY] = {JSONRPC_BUSY, "try again in a moment"},
 };
 
 /* Answers the call, if there is still somebody to answer. */

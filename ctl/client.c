@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ group_of(const char *path)
 }
 
 static enum ctl_exit
-connect_failed(const char *path, int error)
+connect_failed(const char *path, bool admin, int error)
 {
 	if (is_other_file(path)) {
 		complain("%s: not a socket; name that of tund with -s", path);
@@ -108,8 +109,12 @@ connect_failed(const char *path, int error)
 		return CTL_USAGE;
 	case EACCES:
 	case EPERM:
-		complain("%s: permission denied; be root, or in the group %s",
-		    path, group_of(path));
+		if (admin)
+			complain("%s: permission denied; be root", path);
+		else
+			complain("%s: permission denied; be root, or in the "
+				 "group %s",
+			    path, group_of(path));
 		return CTL_PERMISSION;
 	case EAGAIN:
 		complain("%s: no connection within %d seconds; tund hangs, or "
@@ -140,7 +145,7 @@ client_open(const char *path, bool admin, struct client **out)
 		if (!admin && error == EACCES)
 			fd = connect_to_twin(path);
 		if (fd == -1)
-			return connect_failed(path, error);
+			return connect_failed(path, admin, error);
 	}
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		close(fd);
@@ -202,15 +207,19 @@ make_room(struct client *c)
 static bool
 client_wait(const struct client *c, int64_t deadline)
 {
-	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	struct pollfd p[2] = {
+	    {.fd = c->fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
 	int64_t left = -1;
 	int r;
 
 	do {
 		if (deadline != FOR_EVER && (left = deadline - clock_ms()) <= 0)
 			return false;
-		r = poll(&p, 1, (int)left);
+		r = poll(p, deadline == FOR_EVER ? 2 : 1, (int)left);
 	} while (r == -1 && errno == EINTR);
+	/* nobody is left to read what comes: as when it would be written */
+	if (p[1].revents & POLLERR)
+		raise(SIGPIPE);
 	return r != 0;
 }
 

@@ -215,18 +215,27 @@ verb_options(struct ctl *ctl, const struct verb *v, int argc, char *argv[])
 }
 
 static enum ctl_exit
-verb_show(const struct ctl *ctl, const struct verb *v, const json_t *result)
+output_failed(void)
 {
-	int r = 0;
-
-	if (ctl->json)
-		r = say_json(result);
-	else
-		v->print(ctl, result);
-	if (r == 0 && fflush(stdout) == 0 && !ferror(stdout))
-		return CTL_OK;
 	complain("standard output cannot be written: %s", strerror(errno));
 	return CTL_REFUSED;
+}
+
+static enum ctl_exit
+output_end(void)
+{
+	return fflush(stdout) == 0 && !ferror(stdout) ? CTL_OK
+						      : output_failed();
+}
+
+static enum ctl_exit
+verb_show(const struct ctl *ctl, const struct verb *v, const json_t *result)
+{
+	if (!ctl->json)
+		v->print(ctl, result);
+	else if (say_json(result) == -1)
+		return output_failed();
+	return output_end();
 }
 
 static enum ctl_exit
@@ -256,7 +265,7 @@ verb_run(const struct ctl *ctl, const struct verb *v)
 static void __attribute__((noreturn)) version_own(void)
 {
 	printf("tundctl %s\n", PACKAGE_VERSION);
-	exit(CTL_OK);
+	exit((int)output_end());
 }
 
 int

@@ -400,6 +400,15 @@ show_offload(const struct ctl *ctl, const json_t *result)
 	json_decref(flat);
 }
 
+/* Nothing missing is not the same as not known. */
+static const char *
+format_missing(const json_t *missing, char *buf)
+{
+	return json_is_array(missing) && json_array_size(missing) == 0
+		   ? "none"
+		   : text_value(missing, buf);
+}
+
 void
 show_sandbox(const struct ctl *ctl, const json_t *result)
 {
@@ -408,7 +417,7 @@ show_sandbox(const struct ctl *ctl, const json_t *result)
 	    {"PID", "pid", true, NULL},
 	    {"INTERFACE", "interface", false, NULL},
 	    {"QUEUE", "queue", true, NULL},
-	    {"MISSING", "missing", false, NULL},
+	    {"MISSING", "missing", false, format_missing},
 	    {"APPLIED", "applied", false, NULL},
 	    {0},
 	};

@@ -163,6 +163,7 @@ enum reply_status {
 	REPLY_OK,
 	REPLY_INVALID, /* the request cannot be: bad value, no such thing */
 	REPLY_REFUSED, /* valid, and refused: bad configuration, kernel */
+	REPLY_BUSY,    /* not now: requests take too much of the time */
 	REPLY_COUNT
 };
 struct msg_reply {

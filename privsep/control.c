@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/log_limit.h"
+#include "common/sandbox.h"
 #include "common/why.h"
 #include "privsep/control.h"
 #include "privsep/daemon.h"
@@ -20,7 +21,8 @@
 #include "privsep/reload.h"
 #include "privsep/workers.h"
 
-#define REQUESTS_MS 500 /* in a second */
+/* Requests may take so much before all else must have had as much. */
+#define REQUESTS_MS 500
 /* In a second, whatever they take: a script has some to ask after a reload. */
 #define REQUESTS_FREE 8
 /* Beyond this it is told no more of links: some 5,000 events. */
@@ -54,7 +56,10 @@ control_on_setup(struct proc *p, void *arg)
 static void
 control_on_ready(struct proc *p, void *arg)
 {
-	log_info("tund-control (pid %d) runs", p->pid);
+	char without[SANDBOX_WITHOUT_STRLEN];
+
+	log_info("tund-control (pid %d) runs%s", p->pid,
+	    sandbox_without(p->missing, without));
 	events_publish(arg, "control.started", NULL,
 	    json_pack("{s:i, s:i}", "pid", (int)p->pid, "restarts",
 		(int)p->restarts));
@@ -156,6 +161,7 @@ static void
 control_on_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
 	struct iface *ifc = iface_find(d, r->interface);
+	uint32_t before;
 	char value[16];
 	struct why why;
 
@@ -164,15 +170,30 @@ control_on_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
 		    "see \"interfaces\"");
 		return;
 	}
+	before = ifconf_mtu(ifc);
 	if (ifconf_set_mtu(ifc, r->value, &why) == -1) {
 		control_refuse(d, id, REPLY_REFUSED, why.text, NULL);
 		return;
 	}
 	snprintf(value, sizeof(value), "%" PRIu32, r->value);
-	tell_set(d, ifc, "mtu", value);
+	if (before != r->value)
+		tell_set(d, ifc, "mtu", value);
 	control_reply(d, id, REPLY_OK,
 	    json_pack("{s:s, s:i}", "interface", iface_name(ifc), "mtu_bytes",
 		(int)r->value));
+}
+
+static void
+refuse_offload(
+    struct daemon *d, uint32_t id, const struct iface *ifc, enum offload o)
+{
+	bool header = ifc->tun.vnet_hdr || !(OFFLOADS_TUN & OFFLOAD_BIT(o));
+	struct why why;
+
+	why_set(&why, "%s: %s cannot be switched on: %s", iface_name(ifc),
+	    offload_name(o), ifc->reason[o]);
+	control_refuse(d, id, REPLY_REFUSED, why.text,
+	    header ? NULL : "set \"vnet-header on\" and reload");
 }
 
 static void
@@ -180,7 +201,7 @@ control_on_set_offload(
     struct daemon *d, uint32_t id, const struct msg_request *r)
 {
 	struct iface *ifc = iface_find(d, r->interface);
-	uint32_t bit = OFFLOAD_BIT(r->what);
+	uint32_t bit = OFFLOAD_BIT(r->what), wanted, used;
 
 	if (ifc == NULL) {
 		control_refuse(d, id, REPLY_INVALID, "no such interface",
@@ -188,13 +209,16 @@ control_on_set_offload(
 		return;
 	}
 	if (r->value == 1 && !(ifc->granted & bit)) {
-		control_refuse(d, id, REPLY_REFUSED, ifc->reason[r->what],
-		    "see \"offload\"");
+		refuse_offload(d, id, ifc, r->what);
 		return;
 	}
+	wanted = ifc->wanted;
+	used = iface_offloads(ifc);
 	lifecycle_set_offloads(
-	    ifc, r->value == 1 ? ifc->wanted | bit : ifc->wanted & ~bit, bit);
-	tell_set(d, ifc, offload_name(r->what), r->value == 1 ? "on" : "off");
+	    ifc, r->value == 1 ? wanted | bit : wanted & ~bit, bit);
+	if (ifc->wanted != wanted || iface_offloads(ifc) != used)
+		tell_set(d, ifc, offload_name(r->what),
+		    r->value == 1 ? "on" : "off");
 	/* with a new table the workers forget refusals that were one peer's */
 	if (r->what == OFFLOAD_UDP_GSO)
 		workers_send_peers(ifc);
@@ -206,6 +230,7 @@ control_on_set_offload(
 static void
 control_on_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
+	bool change = d->log_level[r->what] != r->value;
 	struct iface *ifc;
 	char setting[32];
 
@@ -218,7 +243,8 @@ control_on_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 		TAILQ_FOREACH (ifc, &d->ifaces, entry)
 			workers_send_log_level(ifc);
 	snprintf(setting, sizeof(setting), "log %s", process_name(r->what));
-	tell_set(d, NULL, setting, log_level_name(r->value));
+	if (change)
+		tell_set(d, NULL, setting, log_level_name(r->value));
 	control_reply(d, id, REPLY_OK,
 	    json_pack("{s:s, s:s}", "process", process_name(r->what), "level",
 		log_level_name(r->value)));
@@ -250,34 +276,74 @@ handle_request(struct daemon *d, uint32_t id, const struct msg_request *r)
 
 /*
  * A request is work, and so is the state that goes before its answer, some
- * milliseconds for each thousand prefixes: half of each second is for all else.
- * To refuse must cost nothing of that.
+ * milliseconds for each thousand prefixes: half of the time is for all else, so
+ * that what took long is followed by as long a time.
  */
+struct budget {
+	int64_t owed; /* ms from then until nothing is */
+	int64_t then;
+	int64_t second;
+	unsigned int count; /* of requests in it */
+};
+
+static void
+budget_pass(struct budget *b, int64_t now)
+{
+	b->owed -= now - b->then;
+	if (b->owed < 0)
+		b->owed = 0;
+	b->then = now;
+	if (now / 1000 != b->second)
+		b->count = 0;
+	b->second = now / 1000;
+}
+
+/* Half of what is owed for a request passes while it is answered. */
+static void
+budget_spend(struct budget *b, int64_t ms)
+{
+	b->owed += 2 * ms;
+	b->count++;
+}
+
+static bool
+budget_is_spent(const struct budget *b, const struct msg_request *r)
+{
+	return b->owed >= REQUESTS_MS &&
+	       (r->kind == REQUEST_RELOAD || b->count >= REQUESTS_FREE);
+}
+
+/* To refuse must cost nothing of what it is for. */
+static void
+control_refuse_cheaply(struct daemon *d, uint32_t id, const struct budget *b)
+{
+	char hint[64];
+
+	snprintf(hint, sizeof(hint), "try again in %" PRId64 " s",
+	    (b->owed - REQUESTS_MS) / 1000 + 1);
+	send_reply(d, id, REPLY_BUSY,
+	    refusal("requests have taken half of the time", hint));
+}
+
 static int
 control_on_message(struct proc *p, struct imsg *m, void *arg)
 {
-	static int64_t second, spent;
-	static unsigned int count;
-	int64_t began = clock_ms();
+	static struct budget budget;
 	struct msg_request r;
+	int64_t began;
 	int ok;
 
 	if (p->state != PROC_RUNNING || m->hdr.type != MSG_REQUEST ||
 	    msg_read_request(m, &r) == -1)
 		return -1;
-	if (began / 1000 != second)
-		spent = count = 0;
-	second = began / 1000;
-	if (spent >= REQUESTS_MS &&
-	    (r.kind == REQUEST_RELOAD || count >= REQUESTS_FREE)) {
-		send_reply(arg, m->hdr.id, REPLY_REFUSED,
-		    refusal("requests have taken half of this second",
-			"try again in a second"));
+	began = clock_ms();
+	budget_pass(&budget, began);
+	if (budget_is_spent(&budget, &r)) {
+		control_refuse_cheaply(arg, m->hdr.id, &budget);
 		return 0;
 	}
-	count++;
 	ok = handle_request(arg, m->hdr.id, &r);
-	spent += clock_ms() - began;
+	budget_spend(&budget, clock_ms() - began);
 	return ok;
 }
 

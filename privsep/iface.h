@@ -88,7 +88,12 @@ struct iface {
 	unsigned int gone_ticks; /* tries since then; retry.c: for good */
 	struct why gone_why;	 /* why it could not be, as told last */
 	uint32_t mtu;		 /* as last set by us, bytes; 0: never */
+	uint32_t mtu_asked;	 /* as last set by the file, or by routes */
+	uint32_t mtu_next;	 /* the same of a reload, from ifconf_prepare */
 	uint32_t mtu_at_commit;	 /* that ifconf_commit sets; 0: none */
+	bool lacks;		 /* addresses or routes that were refused */
+	struct why lacks_why;	 /* the first of them, as told last */
+	unsigned int lacks_ticks; /* since they were */
 	struct iface_undo undo;
 	bool certain;	  /* no reload that fails takes it away again */
 	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
@@ -119,6 +124,10 @@ bool iface_is_deleted(const struct iface *);
 void iface_set_gone(struct iface *);
 /* Sets ifindex by where the link is now. */
 void iface_set_place(struct iface *, const struct link_state *now);
+/* Why a slot is not aimed: as the kernel said, or what it meant. */
+#define SLOT_REASON_STRLEN 128
+const char *slot_reason(
+    const struct iface *, const struct slot *, char buf[SLOT_REASON_STRLEN]);
 /* Today's name. */
 const char *iface_name(const struct iface *);
 /* By the id that the state tells; NULL if there is none. */

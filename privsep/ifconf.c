@@ -23,7 +23,8 @@ peer_route(
     struct iface *ifc, const struct conf_peer *p, struct netlink_route *route)
 {
 	/* 0 where there is no such device: then it is not bound to it either */
-	uint32_t oif = if_nametoindex(p->bind_device);
+	uint32_t oif = p->endpoint.scope != 0 ? p->endpoint.scope
+					      : if_nametoindex(p->bind_device);
 
 	return netlink_get_route(
 	    ifc->daemon->netlink, &p->endpoint.addr, p->mark, oif, route);
@@ -100,31 +101,59 @@ address_remedy(const struct prefix *p, int error)
 	return "";
 }
 
+static int
+add_address(struct iface *ifc, const struct prefix *p, struct why *why)
+{
+	int r = netlink_add_address(ifc->daemon->netlink, ifc->ifindex, p);
+	char text[PREFIX_STRLEN];
+
+	if (r == -1)
+		return why_set(why, "%s: address %s cannot be added: %s%s",
+		    iface_name(ifc), prefix_format(p, text), strerror(errno),
+		    address_remedy(p, errno));
+	/* what was there before is not ours to take away */
+	if (r == 0)
+		conf_prefixes_append(&ifc->undo.addresses, p);
+	return 0;
+}
+
 /* Adds what c has and old has not (old NULL: all).  -1 after why. */
 static int
 add_addresses(struct iface *ifc, const struct conf_interface *c,
     const struct conf_interface *old, struct why *why)
 {
 	const struct prefix *p;
-	char text[PREFIX_STRLEN];
 	size_t i;
-	int r;
 
 	for (i = 0; i < c->addresses.count; i++) {
 		p = &c->addresses.list[i];
-		if (old != NULL && has_prefix(&old->addresses, p))
-			continue;
-		r = netlink_add_address(ifc->daemon->netlink, ifc->ifindex, p);
-		if (r == -1)
-			return why_set(why,
-			    "%s: address %s cannot be added: %s%s",
-			    iface_name(ifc), prefix_format(p, text),
-			    strerror(errno), address_remedy(p, errno));
-		/* what was there before is not ours to take away */
-		if (r == 0)
-			conf_prefixes_append(&ifc->undo.addresses, p);
+		if ((old == NULL || !has_prefix(&old->addresses, p)) &&
+		    add_address(ifc, p, why) == -1)
+			return -1;
 	}
 	return 0;
+}
+
+/* For the network of an IPv4 address the kernel makes a route by itself. */
+static bool
+has_network(const struct conf_interface *c, const struct prefix *network)
+{
+	struct prefix p;
+	size_t i;
+
+	for (i = 0; i < c->addresses.count; i++) {
+		p = c->addresses.list[i];
+		prefix_mask(&p);
+		if (p.addr.family == 4 && prefix_equal(&p, network))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_route(const struct conf_interface *c, const struct prefix *p)
+{
+	return has_allowed(c, p) || has_network(c, p);
 }
 
 /*
@@ -141,28 +170,46 @@ is_moving(const struct iface *ifc, const struct prefix *p)
 	if (d->next == NULL)
 		return false;
 	TAILQ_FOREACH (other, &d->ifaces, entry) {
-		if (other == ifc || !has_allowed(other->conf, p))
+		if (other == ifc || !has_route(other->conf, p))
 			continue;
 		next = conf_find_interface(d->next, other->conf->name);
-		if (next == NULL || !has_allowed(next, p))
+		if (next == NULL || !has_route(next, p))
 			return true;
 	}
 	return false;
 }
 
+static const char *
+route_remedy(const struct prefix *p, int error)
+{
+	if (error == EEXIST)
+		return "; remove that route, or set \"routes off\"";
+	/* with an MTU below 1280 the link has no IPv6 */
+	if (p->addr.family == 6 && (error == EACCES || error == EPERM ||
+				       error == ENODEV || error == EINVAL))
+		return "; switch IPv6 on (net.ipv6.conf.*.disable_ipv6, an "
+		       "mtu of 1280 or more), or set \"routes off\"";
+	return "";
+}
+
 static int
-add_route(struct iface *ifc, const struct prefix *p)
+add_route(struct iface *ifc, const struct prefix *p, struct why *why)
 {
 	struct netlink *nl = ifc->daemon->netlink;
 	int r = is_moving(ifc, p) ? netlink_append_route(nl, ifc->ifindex, p)
 				  : netlink_add_route(nl, ifc->ifindex, p);
+	char text[PREFIX_STRLEN];
 
 	/* somebody set it down: ifconf_restore adds them when it is up again */
 	if (r == -1 && errno == ENETDOWN && ifc->link != NULL)
 		return 0;
+	if (r == -1)
+		return why_set(why, "%s: route to %s cannot be added: %s%s",
+		    iface_name(ifc), prefix_format(p, text), strerror(errno),
+		    route_remedy(p, errno));
 	if (r == 0)
 		conf_prefixes_append(&ifc->undo.routes, p);
-	return r == -1 ? -1 : 0;
+	return 0;
 }
 
 static int
@@ -170,27 +217,18 @@ add_routes(struct iface *ifc, const struct conf_interface *c,
     const struct conf_interface *old, struct why *why)
 {
 	const struct conf_peer *p;
-	char text[PREFIX_STRLEN];
+	const struct prefix *to;
 	size_t i;
 
 	if (!c->routes)
 		return 0;
-	TAILQ_FOREACH (p, &c->peers, entry) {
+	TAILQ_FOREACH (p, &c->peers, entry)
 		for (i = 0; i < p->allow.count; i++) {
-			if (old != NULL && has_allowed(old, &p->allow.list[i]))
-				continue;
-			if (add_route(ifc, &p->allow.list[i]) == 0)
-				continue;
-			return why_set(why,
-			    "%s: route to %s cannot be added: %s%s",
-			    iface_name(ifc),
-			    prefix_format(&p->allow.list[i], text),
-			    strerror(errno),
-			    errno == EEXIST
-				? "; remove that route, or set \"routes off\""
-				: "");
+			to = &p->allow.list[i];
+			if ((old == NULL || !has_allowed(old, to)) &&
+			    add_route(ifc, to, why) == -1)
+				return -1;
 		}
-	}
 	return 0;
 }
 
@@ -219,20 +257,29 @@ ifconf_remove(struct iface *ifc, const struct conf_interface *c,
 				    nl, ifc->ifindex, &p->allow.list[i]);
 }
 
-/* A kernel that lacks one is no reason to fail. */
-void
-ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
+/* A kernel that lacks the second is no reason to tell anybody. */
+static int
+set_lengths(struct iface *ifc, const struct conf_interface *c, struct why *why)
 {
 	struct netlink *nl = ifc->daemon->netlink;
+	int r = 0;
 
-	if (!iface_is_here(ifc))
-		return;
 	if (netlink_set_txqueuelen(nl, ifc->ifindex, c->txqueuelen) == -1)
-		log_warn("%s: txqueuelen %u cannot be set", iface_name(ifc),
-		    c->txqueuelen);
+		r = why_set(why, "%s: txqueuelen %u cannot be set: %s",
+		    iface_name(ifc), c->txqueuelen, strerror(errno));
 	if (netlink_set_gso_max_segs(nl, ifc->ifindex, c->gso_max_segs) == -1)
 		log_debug("%s: gso-max-segs %u cannot be set: %s",
 		    iface_name(ifc), c->gso_max_segs, strerror(errno));
+	return r;
+}
+
+void
+ifconf_set_lengths(struct iface *ifc, const struct conf_interface *c)
+{
+	struct why why;
+
+	if (iface_is_here(ifc) && set_lengths(ifc, c, &why) == -1)
+		log_warnx("%s", why.text);
 }
 
 static void
@@ -247,8 +294,8 @@ static int
 set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 {
 	if (netlink_set_mtu(ifc->daemon->netlink, ifc->ifindex, mtu) == -1)
-		return why_set(why, "%s: mtu %u: %s", iface_name(ifc), mtu,
-		    strerror(errno));
+		return why_set(why, "%s: mtu %u cannot be set: %s",
+		    iface_name(ifc), mtu, strerror(errno));
 	ifc->mtu = mtu;
 	return 0;
 }
@@ -326,7 +373,8 @@ ifconf_apply(struct iface *ifc, struct why *why)
 		    netlink_get_link(nl, ifc->ifindex, &ifc->undo.link) == 0;
 	ifconf_set_lengths(ifc, c);
 	set_promote(ifc);
-	if (set_mtu(ifc, mtu_wanted(ifc, c), why) == -1 ||
+	ifc->mtu_asked = mtu_wanted(ifc, c);
+	if (set_mtu(ifc, ifc->mtu_asked, why) == -1 ||
 	    add_addresses(ifc, c, NULL, why) == -1)
 		return -1;
 	if (netlink_set_up(nl, ifc->ifindex, true) == -1)
@@ -344,7 +392,8 @@ ifconf_return(struct iface *ifc)
 		return;
 	ifconf_set_lengths(ifc, ifc->conf);
 	set_promote(ifc);
-	if (set_mtu(ifc, mtu_wanted(ifc, ifc->conf), &why) == -1)
+	ifc->mtu_asked = mtu_wanted(ifc, ifc->conf);
+	if (set_mtu(ifc, ifc->mtu_asked, &why) == -1)
 		log_warnx("%s", why.text);
 	if (netlink_set_up(ifc->daemon->netlink, ifc->ifindex, true) == -1)
 		log_warn("%s cannot be set up", iface_name(ifc));
@@ -370,21 +419,61 @@ ifconf_warn_loops(struct iface *ifc)
 			    endpoint_format(&p->endpoint, text));
 }
 
-static void
-restore(struct iface *ifc, const struct conf_interface *c)
+/* All of c that there is not, also behind one that is refused. */
+static size_t
+add_what_can_be(
+    struct iface *ifc, const struct conf_interface *c, struct why *first)
 {
+	const struct conf_peer *p;
+	size_t i, refused = 0;
 	struct why why;
 
-	if (iface_is_here(ifc) && (add_addresses(ifc, c, NULL, &why) == -1 ||
-				      add_routes(ifc, c, NULL, &why) == -1))
-		log_warnx("%s", why.text);
+	for (i = 0; i < c->addresses.count; i++)
+		if (add_address(ifc, &c->addresses.list[i], &why) == -1 &&
+		    refused++ == 0)
+			*first = why;
+	TAILQ_FOREACH (p, &c->peers, entry)
+		for (i = 0; c->routes && i < p->allow.count; i++)
+			if (add_route(ifc, &p->allow.list[i], &why) == -1 &&
+			    refused++ == 0)
+				*first = why;
+	return refused;
+}
+
+/* What is lacking then is tried again (retry.c). */
+static int
+restore(struct iface *ifc, const struct conf_interface *c, struct why *why)
+{
+	struct why first;
+	size_t refused = 0;
+
+	if (iface_is_here(ifc))
+		refused = add_what_can_be(ifc, c, &first);
 	ifconf_settle(ifc);
+	ifc->lacks = refused > 0;
+	if (refused > 1)
+		return why_set(
+		    why, "%s (and %zu more)", first.text, refused - 1);
+	return refused > 0 ? why_set(why, "%s", first.text) : 0;
 }
 
 void
 ifconf_restore(struct iface *ifc)
 {
-	restore(ifc, ifc->conf);
+	bool lacked = ifc->lacks;
+	struct why why;
+
+	if (restore(ifc, ifc->conf, &why) == -1 &&
+	    strcmp(why.text, ifc->lacks_why.text) != 0) {
+		log_warnx("%s; tried again later", why.text);
+		ifc->lacks_why = why;
+	}
+	if (lacked && !ifc->lacks) {
+		log_info(
+		    "%s has its addresses and routes again", iface_name(ifc));
+		ifc->lacks_why.text[0] = '\0';
+		ifc->lacks_ticks = 0;
+	}
 }
 
 void
@@ -438,6 +527,18 @@ ifconf_undo(struct iface *ifc)
 	ifconf_settle(ifc);
 }
 
+/* The monitor may not have heard of the last change yet. */
+uint32_t
+ifconf_mtu(const struct iface *ifc)
+{
+	uint32_t mtu;
+
+	if (netlink_link_mtu(ifc->daemon->netlink, ifc->ifindex, &mtu) == 0)
+		return mtu;
+	return ifc->link != NULL && ifc->link->known ? ifc->link->mtu
+						     : ifc->mtu;
+}
+
 int
 ifconf_set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 {
@@ -460,39 +561,24 @@ ifconf_set_mtu(struct iface *ifc, uint32_t mtu, struct why *why)
 	return set_mtu(ifc, mtu, why);
 }
 
-/* The monitor may not have heard of the last change yet. */
-static uint32_t
-mtu_now(const struct iface *ifc)
-{
-	uint32_t mtu;
-
-	if (netlink_link_mtu(ifc->daemon->netlink, ifc->ifindex, &mtu) == 0)
-		return mtu;
-	return ifc->link != NULL && ifc->link->known ? ifc->link->mtu
-						     : ifc->mtu;
-}
-
 /* Set by hand, or by routes when there was no IPv6 yet. */
 static bool
 lacks_ipv6_mtu(const struct iface *ifc, const struct conf_interface *c)
 {
-	return conf_find_ipv6(c) != NULL && mtu_now(ifc) < MTU_MIN_IPV6;
+	return conf_find_ipv6(c) != NULL && ifconf_mtu(ifc) < MTU_MIN_IPV6;
 }
 
 /*
- * What c asks for in place of what is there; 0: nothing else, also by routes to
- * other peers.  While that is so, one that was set by hand stays.
+ * What c, or the routes to its peers, ask for in place of what they did; 0:
+ * nothing else.  While that is so, one that was set by hand stays.
  */
 static uint32_t
-mtu_to_set(struct iface *ifc, const struct conf_interface *c)
+mtu_to_set(const struct iface *ifc, const struct conf_interface *c)
 {
-	const struct conf_interface *old = ifc->conf;
-	uint32_t mtu = mtu_wanted(ifc, c);
-
-	if (c->mtu == old->mtu && !lacks_ipv6_mtu(ifc, c) &&
-	    mtu_wanted(ifc, old) == mtu)
-		return 0;
-	return mtu;
+	return c->mtu == ifc->conf->mtu && ifc->mtu_next == ifc->mtu_asked &&
+		       !lacks_ipv6_mtu(ifc, c)
+		   ? 0
+		   : ifc->mtu_next;
 }
 
 /*
@@ -514,9 +600,10 @@ ifconf_prepare(
 		    iface_name(ifc));
 		return 0;
 	}
+	ifc->mtu_next = mtu_wanted(ifc, c);
 	mtu = mtu_to_set(ifc, c);
 	if (mtu >= MTU_MIN_IPV6)
-		ifc->undo.link.mtu = mtu_now(ifc);
+		ifc->undo.link.mtu = ifconf_mtu(ifc);
 	else
 		ifc->mtu_at_commit = mtu;
 	if ((ifc->undo.link.mtu == 0 || set_mtu(ifc, mtu, why) == 0) &&
@@ -528,49 +615,55 @@ ifconf_prepare(
 }
 
 static bool
-has_ipv4(const struct conf_prefixes *addresses)
+loses_addresses(
+    const struct conf_interface *c, const struct conf_interface *kept)
 {
 	size_t i;
 
-	for (i = 0; i < addresses->count; i++)
-		if (addresses->list[i].addr.family == 4)
+	for (i = 0; i < c->addresses.count; i++)
+		if (!has_prefix(&kept->addresses, &c->addresses.list[i]))
 			return true;
 	return false;
 }
 
-/* With its last IPv4 address the kernel takes the IPv4 routes of a link. */
-static bool
-loses_routes(
-    const struct conf_prefixes *gone, const struct conf_interface *kept)
-{
-	return has_ipv4(gone) && !has_ipv4(&kept->addresses);
-}
-
+/*
+ * What goes with an address: with the last IPv4 address of a link all IPv4
+ * routes, with any the route to its network, which may have stood for one of
+ * ours.
+ */
 void
 ifconf_abandon(struct iface *ifc)
 {
-	bool lost = loses_routes(&ifc->undo.addresses, ifc->conf);
+	bool lost = ifc->undo.addresses.count > 0;
 
 	ifconf_undo(ifc);
 	if (lost)
 		ifconf_restore(ifc);
 }
 
-void
-ifconf_commit(struct iface *ifc, const struct conf_interface *c)
+int
+ifconf_commit(
+    struct iface *ifc, const struct conf_interface *c, struct why *why)
 {
-	struct why why;
+	uint32_t before = ifc->undo.link.mtu;
+	bool had_no_ipv6 = before > 0 && before < MTU_MIN_IPV6;
+	int r = 0;
 
 	if (!iface_is_here(ifc)) {
 		ifconf_settle(ifc);
-		return;
+		return 0;
 	}
+	ifc->mtu_asked = ifc->mtu_next;
 	ifconf_remove(ifc, ifc->conf, c);
 	if (ifc->mtu_at_commit != 0 &&
-	    set_mtu(ifc, ifc->mtu_at_commit, &why) == -1)
-		log_warnx("%s", why.text);
-	ifconf_set_lengths(ifc, c);
-	if (loses_routes(&ifc->conf->addresses, c))
-		restore(ifc, c);
+	    set_mtu(ifc, ifc->mtu_at_commit, why) == -1)
+		r = -1;
+	if (set_lengths(ifc, c, why) == -1)
+		r = -1;
+	/* as above; and an IPv6 address is there once, with one length */
+	if ((loses_addresses(ifc->conf, c) || ifc->lacks || had_no_ipv6) &&
+	    restore(ifc, c, why) == -1)
+		r = -1;
 	ifconf_settle(ifc);
+	return r;
 }

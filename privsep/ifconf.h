@@ -17,11 +17,13 @@ int ifconf_apply(struct iface *, struct why *why);
 /*
  * From the configuration in force to c in two steps: what c adds comes beside
  * what is there (prepare, and nothing is left of it when it fails); then either
- * what c no longer has goes (commit), or what it added (abandon).
+ * what c no longer has goes (commit, whose -1 says that the kernel refused
+ * something, and why the last of it), or what it added (abandon).
  */
 int ifconf_prepare(
     struct iface *, const struct conf_interface *c, struct why *why);
-void ifconf_commit(struct iface *, const struct conf_interface *c);
+int ifconf_commit(
+    struct iface *, const struct conf_interface *c, struct why *why);
 void ifconf_abandon(struct iface *);
 /*
  * After the link came home from another network namespace: what a reload may
@@ -39,6 +41,8 @@ void ifconf_restore(struct iface *);
  * would come out there again, without end.
  */
 void ifconf_warn_loops(struct iface *);
+/* Of the link as it is, bytes; 0: not known. */
+uint32_t ifconf_mtu(const struct iface *);
 /* For an administrator: the MTU until the next reload that changes it. */
 int ifconf_set_mtu(struct iface *, uint32_t mtu, struct why *why);
 /* What ifconf_apply has given it stays, or goes again, and nothing else. */

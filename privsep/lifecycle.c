@@ -114,6 +114,40 @@ apply_offloads(struct iface *ifc)
 	workers_send_offloads(ifc);
 }
 
+/* It may have been renamed, and the file with it. */
+static int
+check_name(
+    const struct daemon *d, const struct conf_interface *c, struct why *why)
+{
+	const struct iface *other;
+
+	if (c->device == CONF_DEVICE_FD)
+		return 0;
+	TAILQ_FOREACH (other, &d->ifaces, entry)
+		if (iface_is_here(other) &&
+		    strcmp(other->conf->name, c->name) != 0 &&
+		    strcmp(iface_name(other), c->name) == 0)
+			return why_set(why,
+			    "%s is the device of interface \"%s\" by now; take "
+			    "that out of the file and reload, then give it "
+			    "this name and reload again",
+			    c->name, other->conf->name);
+	return 0;
+}
+
+int
+lifecycle_check(
+    const struct iface *old, const struct conf_interface *c, struct why *why)
+{
+	if (old != NULL && old->conf->monitored && !old->gone &&
+	    !iface_is_here(old) && c->device != CONF_DEVICE_CREATE)
+		return why_set(why,
+		    "%s is in another network namespace; bring it back, then "
+		    "reload",
+		    iface_name(old));
+	return slots_check(c, why);
+}
+
 struct iface *
 lifecycle_open(struct daemon *d, struct conf_interface *c, struct why *why)
 {
@@ -129,9 +163,10 @@ lifecycle_open(struct daemon *d, struct conf_interface *c, struct why *why)
 	ifc->tun.fd = -1;
 	for (i = 0; i < LIMIT_QUEUES; i++)
 		ifc->queue[i].tun_fd = ifc->queue[i].counters_fd = -1;
-	if (ports_check(ifc, why) == -1 || tun_open(c, &ifc->tun, why) == -1 ||
-	    slots_open(ifc, why) == -1 || open_queues(ifc, why) == -1 ||
-	    ifconf_apply(ifc, why) == -1 || slots_prepare(ifc, c, why) == -1) {
+	if (check_name(d, c, why) == -1 || ports_check(ifc, why) == -1 ||
+	    tun_open(c, &ifc->tun, why) == -1 || slots_open(ifc, why) == -1 ||
+	    open_queues(ifc, why) == -1 || ifconf_apply(ifc, why) == -1 ||
+	    slots_prepare(ifc, c, why) == -1) {
 		lifecycle_close(ifc);
 		return NULL;
 	}
@@ -263,15 +298,15 @@ lifecycle_abandon(struct iface *ifc, struct conf_interface *c)
 	give_slots_back(ifc, c);
 }
 
-void
-lifecycle_commit(struct iface *ifc, struct conf_interface *c)
+int
+lifecycle_commit(struct iface *ifc, struct conf_interface *c, struct why *why)
 {
 	const struct conf_interface *old = ifc->conf;
 	bool offloads = old->offloads != c->offloads;
 	bool placed_anew =
 	    old->sched_policy != c->sched_policy || !conf_cpus_equal(old, c);
+	int r = ifconf_commit(ifc, c, why);
 
-	ifconf_commit(ifc, c);
 	slots_commit(ifc, c);
 	ifc->conf = c;
 	if (offloads)
@@ -282,4 +317,5 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c)
 	else
 		workers_send_peers(ifc);
 	ifconf_warn_loops(ifc);
+	return r;
 }

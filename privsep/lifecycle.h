@@ -12,6 +12,12 @@ struct why;
 /* How an interface comes, changes and goes. */
 
 /*
+ * Would lifecycle_open fail for certain, also once the old interface of that
+ * name (or NULL) is closed?  -1 after writing to why.
+ */
+int lifecycle_check(
+    const struct iface *old, const struct conf_interface *, struct why *why);
+/*
  * Opens the device, configures the link, makes and aims the sockets.  Does not
  * start workers.  NULL after writing to why.
  */
@@ -40,11 +46,12 @@ void lifecycle_reassert(struct iface *);
  * Replaces the configuration by one of the same name that is not CONF_ANEW
  * (conf_interface_compare).  All that may fail is in lifecycle_prepare, beside
  * what is there; it returns -1 after writing to why, when nothing is left of
- * it.  Then one of the two others follows, which cannot fail: only from
- * lifecycle_commit on is the new configuration referred to.
+ * it.  Then one of the two others follows, which is always done: only from
+ * lifecycle_commit on is the new configuration referred to.  Its -1 says that
+ * the kernel refused a part, and why.
  */
 int lifecycle_prepare(struct iface *, struct conf_interface *, struct why *why);
-void lifecycle_commit(struct iface *, struct conf_interface *);
+int lifecycle_commit(struct iface *, struct conf_interface *, struct why *why);
 void lifecycle_abandon(struct iface *, struct conf_interface *);
 
 #endif

@@ -43,6 +43,7 @@ struct link_entry {
 	uint64_t serial;
 	int tun_fd;
 	bool stale; /* to be looked at again */
+	bool lossy; /* for something was lost */
 };
 TAILQ_HEAD(link_entries, link_entry);
 
@@ -88,7 +89,7 @@ link_change_name(enum link_change change)
 }
 
 static void
-publish(struct link_monitor *m, const struct link_entry *e,
+note(struct link_monitor *m, const struct link_entry *e,
     enum link_change change, const struct link_state *now)
 {
 	struct link_notice *n;
@@ -114,30 +115,34 @@ addresses_differ(const struct link_state *a, const struct link_state *b)
 }
 
 static void
-publish_differences(
+note_differences(
     struct link_monitor *m, struct link_entry *e, const struct link_state *now)
 {
 	const struct link_state *was = &e->state;
 
 	if (strcmp(now->name, was->name) != 0)
-		publish(m, e, LINK_RENAME, now);
-	if (now->nsid != was->nsid)
-		publish(m, e, LINK_NETNS, now);
+		note(m, e, LINK_RENAME, now);
+	if (now->nsid != was->nsid || now->ifindex != was->ifindex)
+		note(m, e, LINK_NETNS, now);
 	if (now->mtu != was->mtu)
-		publish(m, e, LINK_MTU, now);
+		note(m, e, LINK_MTU, now);
 	if (addresses_differ(now, was))
-		publish(m, e, LINK_ADDRESS, now);
+		note(m, e, LINK_ADDRESS, now);
 	if (now->up && !was->up)
-		publish(m, e, LINK_UP, now);
+		note(m, e, LINK_UP, now);
 	if (!now->up && was->up)
-		publish(m, e, LINK_DOWN, now);
+		note(m, e, LINK_DOWN, now);
 	if (now->up == was->up && now->running != was->running)
-		publish(m, e, LINK_RUNNING, now);
+		note(m, e, LINK_RUNNING, now);
 	if (now->deleted && !was->deleted)
-		publish(m, e, LINK_DELETED, now);
+		note(m, e, LINK_DELETED, now);
 }
 
-/* Makes now the entry's state, and tells what is different. */
+/*
+ * Makes now the entry's state, and notes what is different.  While a look at
+ * the entry is under way, what is told meanwhile is put into what the look
+ * finds; that is settled when the look is over (look_again).
+ */
 static void
 settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 {
@@ -147,7 +152,7 @@ settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 	}
 	link_name_clean(now->name);
 	if (e->state.known)
-		publish_differences(m, e, now);
+		note_differences(m, e, now);
 	now->known = true;
 	e->state = *now;
 }
@@ -305,7 +310,7 @@ mark_stale(struct link_monitor *m)
 
 	m->heard = true;
 	TAILQ_FOREACH (e, &m->entries, entry)
-		e->stale = true;
+		e->stale = e->lossy = true;
 }
 
 static int
@@ -327,6 +332,10 @@ look_again(struct link_monitor *m, struct link_entry *e)
 		set_gone(&found);
 	if (where == LINK_FOUND || where == LINK_FOUND_GONE)
 		settle(m, e, &found);
+	if (where == LINK_FOUND && e->lossy)
+		note(m, e, LINK_LOOKED, &e->state);
+	if (!e->stale)
+		e->lossy = false;
 	if (where == LINK_FOUND)
 		return 0;
 	errno = where == LINK_FOUND_AGAIN ? EAGAIN : ENODEV;

@@ -41,6 +41,8 @@ enum link_change {
 	LINK_NETNS,
 	LINK_DELETED,
 	LINK_RUNNING, /* alone, without up: no event, but another state */
+	LINK_LOOKED,  /* no event: messages were lost, so what was may be more
+		       * than the difference, as down and up again */
 	LINK_CHANGE_COUNT
 };
 /*
@@ -55,9 +57,10 @@ const char *link_change_name(enum link_change);
  * One call per change.  link is what link_watch returned: whose change it is,
  * and the state as it was read last.  now and before are copies from the time
  * of the change, and several may be read before the first is told.  What
- * changed at once is told in the order rename, netns, mtu, address, up or
- * down or running, deleted.  Called from the event loop only, never from within
- * a function here; it may watch and unwatch.
+ * changed at once is told in the order rename, netns (also where it is back as
+ * another ifindex), mtu, address, up or down or running, deleted, looked.
+ * Called from the event loop only, never from within a function here; it may
+ * watch and unwatch.
  */
 typedef void link_on_change(const struct link_state *link, enum link_change,
     const struct link_state *now, const struct link_state *before, void *arg);

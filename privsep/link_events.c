@@ -105,6 +105,28 @@ on_netns(struct iface *ifc, const struct link_state *now)
 		ifconf_restore(ifc);
 }
 
+static bool
+has_ipv6(const struct link_state *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->address_count; i++)
+		if (s->addresses[i].addr.family == 6)
+			return true;
+	return false;
+}
+
+/*
+ * It goes with an MTU below 1280 and by disable_ipv6; where it comes back the
+ * kernel gives it a link-local address and nothing else.
+ */
+static bool
+ipv6_is_back(enum link_change change, const struct link_state *now,
+    const struct link_state *before)
+{
+	return change == LINK_ADDRESS && has_ipv6(now) && !has_ipv6(before);
+}
+
 /*
  * With the values that the event has.  In another network namespace anybody
  * may decide how often something changes.
@@ -140,12 +162,17 @@ link_events_on_change(const struct link_state *link, enum link_change change,
 		state_changed(d);
 		return;
 	}
+	if (change == LINK_LOOKED) {
+		if (now->up)
+			ifconf_restore(ifc);
+		return;
+	}
 	values = fields[change](now, before);
 	log_change(link_change_name(change), now->name, values);
 	events_publish(d, link_change_name(change), now->name, values);
 	if (change == LINK_NETNS)
 		on_netns(ifc, now);
-	if (change == LINK_UP)
+	if (change == LINK_UP || ipv6_is_back(change, now, before))
 		ifconf_restore(ifc);
 	if (change == LINK_DELETED)
 		iface_set_gone(ifc);

@@ -16,19 +16,22 @@
 #define CONTROL_BACKLOG 16
 
 /*
- * A socket that still answers belongs to a daemon that still runs; so does one
- * whose queue is full (EAGAIN), where a blocking connect would wait.
+ * 1: a socket that still answers belongs to a daemon that still runs; so may
+ * one whose queue is full (EAGAIN), where a blocking connect would wait, or
+ * that we may not connect to.  0: it is dead.  -1 with errno: who knows.
  */
-static bool
+static int
 socket_is_alive(const struct sockaddr_un *sun)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive = fd != -1 && (connect(fd, (const struct sockaddr *)sun,
-				      sizeof(*sun)) == 0 ||
-				     errno == EAGAIN);
+	bool alive;
 
-	if (fd != -1)
-		close(fd);
+	if (fd == -1)
+		return -1;
+	alive =
+	    connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ||
+	    (errno != ECONNREFUSED && errno != ENOENT && errno != EPROTOTYPE);
+	close(fd);
 	return alive;
 }
 
@@ -112,16 +115,18 @@ bind_file(int fd, const struct sockaddr_un *sun, gid_t gid)
 	return -1;
 }
 
+/* What stands in the way of a socket there, if it may go. */
 static int
-listen_on(const char *path, gid_t gid)
+clear_path(const struct sockaddr_un *sun)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	int fd;
+	const char *path = sun->sun_path;
+	int alive = socket_is_alive(sun);
 
-	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
-	if (make_directory(path) == -1)
+	if (alive == -1) {
+		log_warnx("control socket: %s", why_errno(errno));
 		return -1;
-	if (socket_is_alive(&sun)) {
+	}
+	if (alive) {
 		log_warnx("%s answers: another tund runs; stop it, or choose "
 			  "another \"control\" path",
 		    path);
@@ -134,6 +139,18 @@ listen_on(const char *path, gid_t gid)
 		    errno == EEXIST ? "it is no socket" : strerror(errno));
 		return -1;
 	}
+	return 0;
+}
+
+static int
+listen_on(const char *path, gid_t gid)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd;
+
+	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	if (make_directory(path) == -1 || clear_path(&sun) == -1)
+		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1) {
 		log_warnx("control socket: %s", why_errno(errno));
@@ -141,8 +158,9 @@ listen_on(const char *path, gid_t gid)
 	}
 	fdpass_refuse(fd);
 	if (bind_file(fd, &sun, gid) == -1) {
-		log_warnx("control socket %s: %s; let root write there, or "
-			  "choose another \"control\" path",
+		log_warnx("control socket %s: %s; let root write there and "
+			  "change groups (CAP_CHOWN), or choose another "
+			  "\"control\" path",
 		    path, strerror(errno));
 		close(fd);
 		return -1;

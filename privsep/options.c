@@ -57,7 +57,7 @@ options_parse(int argc, char **argv, struct options *o)
 			break;
 		case 'V':
 			printf("tund %s\n", PACKAGE_VERSION);
-			exit(0);
+			exit(fflush(stdout) == 0 ? 0 : 1);
 		case ':':
 			errx(2, "option \"-%c\" needs a value; " USAGE, optopt);
 		default:

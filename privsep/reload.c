@@ -1,5 +1,6 @@
 #include <jansson.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,9 +23,20 @@
  * fails; then the interfaces that can only be replaced, which come back as they
  * were when one fails; then what is no longer wanted is taken away.
  */
+enum fate { FATE_REMOVED, FATE_ADDED, FATE_KEPT, FATE_ANEW };
+
+/* What becomes of an interface that is in either configuration, or in both. */
+struct plan {
+	enum fate fate;
+	struct iface *ifc;	     /* NULL: added, or taken away by now */
+	struct conf_interface *next; /* NULL: removed */
+};
+
 struct reload {
 	struct daemon *d;
 	struct conf *next;
+	struct plan *plans; /* made by compare */
+	size_t plan_count;
 	json_t *changes;     /* of lines */
 	struct why why;	     /* the first error */
 	unsigned int errors; /* of the file, each of them logged */
@@ -82,13 +94,51 @@ compare_peers(struct reload *r, const struct conf_interface *a,
 			note(r, "%s: peer \"%s\" added", a->name, q->name);
 }
 
-/* Fills r->changes.  -1 when the difference needs a restart. */
+static void
+plan_add(struct reload *r, enum fate fate, struct iface *ifc,
+    struct conf_interface *next)
+{
+	r->plans =
+	    reallocarray(r->plans, r->plan_count + 1, sizeof(r->plans[0]));
+	if (r->plans == NULL)
+		fatalx("no memory for a reload");
+	r->plans[r->plan_count++] =
+	    (struct plan){.fate = fate, .ifc = ifc, .next = next};
+}
+
+/* The next one with that fate behind p, or from the first: NULL. */
+static struct plan *
+plan_next(const struct reload *r, const struct plan *p, enum fate fate)
+{
+	size_t i = p == NULL ? 0 : (size_t)(p - r->plans) + 1;
+
+	for (; i < r->plan_count; i++)
+		if (r->plans[i].fate == fate)
+			return &r->plans[i];
+	return NULL;
+}
+
+static void
+compare_interface(
+    struct reload *r, struct iface *ifc, struct conf_interface *next)
+{
+	char names[CONF_NAMES_MAX];
+	enum conf_change change =
+	    conf_interface_compare(ifc->conf, next, names);
+	bool anew = change == CONF_ANEW;
+
+	plan_add(r, anew ? FATE_ANEW : FATE_KEPT, ifc, next);
+	if (change != CONF_SAME)
+		note(r, "%s: interface %s: %s", next->name,
+		    anew ? "made anew" : "changed", names);
+	compare_peers(r, ifc->conf, next);
+}
+
+/* Fills plans and changes.  -1 when the difference needs a restart. */
 static int
 compare(struct reload *r)
 {
-	char names[CONF_NAMES_MAX];
 	struct conf_interface *c;
-	enum conf_change change;
 	struct iface *ifc;
 
 	if (!conf_global_equal(r->d->conf, r->next))
@@ -96,21 +146,17 @@ compare(struct reload *r)
 		    "user, control and sandbox cannot change while tund "
 		    "runs; restart it");
 	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
-		if (conf_find_interface(r->next, ifc->conf->name) == NULL)
+		if (conf_find_interface(r->next, ifc->conf->name) == NULL) {
+			plan_add(r, FATE_REMOVED, ifc, NULL);
 			note(r, "%s: interface removed", ifc->conf->name);
-	TAILQ_FOREACH (c, &r->next->interfaces, entry) {
-		ifc = find_running(r->d, c->name);
-		if (ifc == NULL) {
-			note(r, "%s: interface added", c->name);
-			continue;
 		}
-		change = conf_interface_compare(ifc->conf, c, names);
-		if (change != CONF_SAME)
-			note(r, "%s: interface %s: %s", c->name,
-			    change == CONF_ANEW ? "made anew" : "changed",
-			    names);
-		compare_peers(r, ifc->conf, c);
-	}
+	TAILQ_FOREACH (c, &r->next->interfaces, entry)
+		if ((ifc = find_running(r->d, c->name)) == NULL) {
+			plan_add(r, FATE_ADDED, NULL, c);
+			note(r, "%s: interface added", c->name);
+		} else {
+			compare_interface(r, ifc, c);
+		}
 	return 0;
 }
 
@@ -118,13 +164,11 @@ compare(struct reload *r)
 static int
 open_added(struct reload *r, struct ifaces *added)
 {
-	struct conf_interface *c;
+	struct plan *p = NULL;
 	struct iface *ifc;
 
-	TAILQ_FOREACH (c, &r->next->interfaces, entry) {
-		if (find_running(r->d, c->name) != NULL)
-			continue;
-		ifc = lifecycle_open(r->d, c, &r->why);
+	while ((p = plan_next(r, p, FATE_ADDED)) != NULL) {
+		ifc = lifecycle_open(r->d, p->next, &r->why);
 		if (ifc == NULL)
 			return -1;
 		TAILQ_INSERT_TAIL(added, ifc, entry);
@@ -144,46 +188,24 @@ close_all(struct ifaces *list)
 	}
 }
 
-/* What becomes of a running interface. */
-static struct conf_interface *
-next_of(const struct reload *r, const struct iface *ifc)
-{
-	return conf_find_interface(r->next, ifc->conf->name);
-}
-
-static bool
-is_kept(const struct reload *r, const struct iface *ifc)
-{
-	const struct conf_interface *c = next_of(r, ifc);
-	char names[CONF_NAMES_MAX];
-
-	return c != NULL &&
-	       conf_interface_compare(ifc->conf, c, names) != CONF_ANEW;
-}
-
 /* Those before end; NULL: all. */
 static void
-abandon_kept(struct reload *r, const struct iface *end)
+abandon_kept(struct reload *r, const struct plan *end)
 {
-	struct iface *ifc;
+	struct plan *p = NULL;
 
-	TAILQ_FOREACH (ifc, &r->d->ifaces, entry) {
-		if (ifc == end)
-			break;
-		if (is_kept(r, ifc))
-			lifecycle_abandon(ifc, next_of(r, ifc));
-	}
+	while ((p = plan_next(r, p, FATE_KEPT)) != end)
+		lifecycle_abandon(p->ifc, p->next);
 }
 
 static int
 prepare_kept(struct reload *r)
 {
-	struct iface *ifc;
+	struct plan *p = NULL;
 
-	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
-		if (is_kept(r, ifc) &&
-		    lifecycle_prepare(ifc, next_of(r, ifc), &r->why) == -1) {
-			abandon_kept(r, ifc);
+	while ((p = plan_next(r, p, FATE_KEPT)) != NULL)
+		if (lifecycle_prepare(p->ifc, p->next, &r->why) == -1) {
+			abandon_kept(r, p);
 			return -1;
 		}
 	return 0;
@@ -192,10 +214,13 @@ prepare_kept(struct reload *r)
 static void
 commit_kept(struct reload *r)
 {
-	struct iface *ifc;
+	struct plan *p = NULL;
 
-	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
-		lifecycle_commit(ifc, next_of(r, ifc));
+	while ((p = plan_next(r, p, FATE_KEPT)) != NULL)
+		if (lifecycle_commit(p->ifc, p->next, &r->why) == -1) {
+			log_warnx("%s", r->why.text);
+			note(r, "%s", r->why.text);
+		}
 }
 
 static void
@@ -212,11 +237,12 @@ start_all(struct daemon *d, struct ifaces *list)
 }
 
 static void
-take_away(struct reload *r, struct iface *ifc)
+take_away(struct reload *r, struct plan *p)
 {
-	TAILQ_REMOVE(&r->d->ifaces, ifc, entry);
-	lifecycle_stop(ifc);
-	lifecycle_close(ifc);
+	TAILQ_REMOVE(&r->d->ifaces, p->ifc, entry);
+	lifecycle_stop(p->ifc);
+	lifecycle_close(p->ifc);
+	p->ifc = NULL;
 }
 
 static void
@@ -264,23 +290,36 @@ put_all_back(struct reload *r, struct ifaces *replaced)
 static int
 replace_changed(struct reload *r, struct ifaces *replaced)
 {
-	struct iface *ifc, *anew, *after;
-	struct conf_interface *c;
+	struct plan *p = NULL;
+	struct iface *anew;
 	bool gone;
 
-	TAILQ_FOREACH_SAFE (ifc, &r->d->ifaces, entry, after) {
-		c = next_of(r, ifc);
-		if (c == NULL || is_kept(r, ifc))
-			continue;
-		gone = ifc->gone;
+	while ((p = plan_next(r, p, FATE_ANEW)) != NULL) {
+		gone = p->ifc->gone;
 		if (!gone)
-			take_away(r, ifc);
-		anew = lifecycle_open(r->d, c, &r->why);
+			take_away(r, p);
+		anew = lifecycle_open(r->d, p->next, &r->why);
 		if (anew == NULL)
 			return -1;
 		if (gone)
-			take_away(r, ifc);
+			take_away(r, p);
 		TAILQ_INSERT_TAIL(replaced, anew, entry);
+	}
+	return 0;
+}
+
+/* What could not even come back as it was is not closed in the first place. */
+static int
+check_opened(struct reload *r)
+{
+	const struct plan *p;
+	size_t i;
+
+	for (i = 0; i < r->plan_count; i++) {
+		p = &r->plans[i];
+		if ((p->fate == FATE_ADDED || p->fate == FATE_ANEW) &&
+		    lifecycle_check(p->ifc, p->next, &r->why) == -1)
+			return -1;
 	}
 	return 0;
 }
@@ -288,11 +327,10 @@ replace_changed(struct reload *r, struct ifaces *replaced)
 static void
 remove_gone(struct reload *r)
 {
-	struct iface *ifc, *after;
+	struct plan *p = NULL;
 
-	TAILQ_FOREACH_SAFE (ifc, &r->d->ifaces, entry, after)
-		if (next_of(r, ifc) == NULL)
-			take_away(r, ifc);
+	while ((p = plan_next(r, p, FATE_REMOVED)) != NULL)
+		take_away(r, p);
 }
 
 /*
@@ -313,12 +351,11 @@ restore_added(struct ifaces *added)
 static void
 reassert_inherited(struct reload *r)
 {
-	struct iface *ifc;
+	struct plan *p = NULL;
 
-	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
-		if (ifc->conf->device == CONF_DEVICE_FD &&
-		    next_of(r, ifc) == NULL)
-			lifecycle_reassert(ifc);
+	while ((p = plan_next(r, p, FATE_REMOVED)) != NULL)
+		if (p->ifc->conf->device == CONF_DEVICE_FD)
+			lifecycle_reassert(p->ifc);
 }
 
 /* -1: nothing has changed. */
@@ -420,6 +457,7 @@ static json_t *
 not_aimed(const struct daemon *d)
 {
 	json_t *list = json_array();
+	char reason[SLOT_REASON_STRLEN];
 	const struct iface *ifc;
 	const struct slot *s;
 	size_t i, more = 0;
@@ -436,7 +474,7 @@ not_aimed(const struct daemon *d)
 				    json_sprintf(
 					"%s: peer \"%s\" is not aimed: %s",
 					ifc->conf->name, s->peer->name,
-					strerror(s->aim_error)));
+					slot_reason(ifc, s, reason)));
 		}
 	if (more > 0)
 		json_array_append_new(
@@ -447,9 +485,17 @@ not_aimed(const struct daemon *d)
 static json_t *
 refusal(const struct reload *r)
 {
-	return json_pack("{s:s, s:s}", "message", r->why.text, "hint",
-	    r->lost ? "look at the log, then reload again"
-		    : "the old configuration stays in force");
+	char hint[96] = "the old configuration stays in force";
+
+	if (r->lost)
+		strlcpy(
+		    hint, "look at the log, then reload again", sizeof(hint));
+	else if (r->errors > 1)
+		snprintf(hint, sizeof(hint),
+		    "the old configuration stays in force; the log has all %u "
+		    "errors of the file",
+		    r->errors);
+	return json_pack("{s:s, s:s}", "message", r->why.text, "hint", hint);
 }
 
 int
@@ -461,12 +507,16 @@ reload(struct daemon *d, bool dry, json_t **result)
 
 	r.next = conf_parse(
 	    d->conf_path, d->macros, d->macro_count, reload_on_error, &r);
-	if (r.next != NULL && compare(&r) == 0)
+	if (r.next != NULL && compare(&r) == 0 && check_opened(&r) == 0)
 		ok = dry ? 0 : apply(&r);
 	if (r.next != NULL)
 		conf_free(r.next);
+	free(r.plans);
 	if (ok == -1) {
 		log_refusal(&r, dry);
+		if (!dry)
+			events_publish(d, "config.refused", NULL,
+			    json_pack("{s:s}", "reason", r.why.text));
 		*result = refusal(&r);
 		json_decref(r.changes);
 		return -1;

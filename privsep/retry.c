@@ -11,6 +11,7 @@
 #include "privsep/events.h"
 #include "privsep/heard.h"
 #include "privsep/iface.h"
+#include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/link.h"
 #include "privsep/retry.h"
@@ -20,6 +21,7 @@
 #define GONE_TICKS 3
 #define GONE_FOR_GOOD UINT_MAX
 #define LOOK_SECONDS 60
+#define RESTORE_TICKS 32
 #define LOOKS 2 /* after the kernel spoke */
 
 struct retry {
@@ -118,6 +120,16 @@ may_be_lost(struct retry *r)
 	return true;
 }
 
+/*
+ * All of an interface's routes are tried, which may be many thousands: after a
+ * second, after two, four and so on, then each half minute.
+ */
+static bool
+is_due(unsigned int ticks)
+{
+	return ticks % RESTORE_TICKS == 0 || (ticks & (ticks - 1)) == 0;
+}
+
 static void
 on_timer(int fd, short what, void *arg)
 {
@@ -134,6 +146,8 @@ on_timer(int fd, short what, void *arg)
 		}
 		if (is_unwatched(ifc))
 			watch_again(ifc);
+		if (ifc->lacks && is_due(++ifc->lacks_ticks))
+			ifconf_restore(ifc);
 		slots_aim(ifc, look);
 		if (look)
 			heard_look(ifc);
@@ -149,8 +163,9 @@ is_restless(const struct retry *r)
 	if (r->looks > 0)
 		return true;
 	TAILQ_FOREACH (ifc, &r->daemon->ifaces, entry)
-		if (ifc->gone ? !is_lost_for_good(ifc)
-			      : is_unwatched(ifc) || slots_unaimed(ifc))
+		if (ifc->gone
+			? !is_lost_for_good(ifc)
+			: is_unwatched(ifc) || ifc->lacks || slots_unaimed(ifc))
 			return true;
 	return false;
 }

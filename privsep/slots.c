@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/why.h"
 #include "ipc/counters.h"
+#include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/ports.h"
 #include "privsep/slots.h"
@@ -205,6 +206,27 @@ slot_take(struct iface *ifc, unsigned int family)
 	return NULL;
 }
 
+static int
+explain_no_device(const char *name, const struct conf_peer *p, struct why *why)
+{
+	return why_set(why,
+	    "%s: peer \"%s\": bind-device %s does not exist; make it first, or "
+	    "name another",
+	    name, p->name, p->bind_device);
+}
+
+int
+slots_check(const struct conf_interface *c, struct why *why)
+{
+	const struct conf_peer *p;
+
+	TAILQ_FOREACH (p, &c->peers, entry)
+		if (p->bind_device[0] != '\0' &&
+		    if_nametoindex(p->bind_device) == 0)
+			return explain_no_device(c->name, p, why);
+	return 0;
+}
+
 static void
 explain_aim(struct iface *ifc, const struct conf_peer *p,
     const struct endpoint *local, int error, struct why *why)
@@ -214,23 +236,34 @@ explain_aim(struct iface *ifc, const struct conf_peer *p,
 	if (error == EADDRINUSE)
 		ports_explain(ifc, local, why);
 	else if (error == ENODEV && p->bind_device[0] != '\0')
+		explain_no_device(iface_name(ifc), p, why);
+	else if (error == EINVAL && p->endpoint.scope != 0 &&
+		 p->bind_device[0] != '\0')
 		why_set(why,
-		    "%s: peer \"%s\": bind-device %s does not exist; make it "
-		    "first, or name another",
-		    iface_name(ifc), p->name, p->bind_device);
+		    "%s: peer \"%s\": its endpoint %s is not on bind-device "
+		    "%s; name the same device in both",
+		    iface_name(ifc), p->name,
+		    endpoint_format(&p->endpoint, text), p->bind_device);
 	else
 		why_set(why, "%s: peer \"%s\" at %s: %s", iface_name(ifc),
 		    p->name, endpoint_format(&p->endpoint, text),
 		    strerror(error));
 }
 
-/* No route yet is no reason to give up: it is tried again. */
+/* No route yet, or one that refuses, is no reason to give up. */
+static bool
+may_be_aimed_later(int error)
+{
+	return error == ENETUNREACH || error == EHOSTUNREACH ||
+	       error == EADDRNOTAVAIL || error == EACCES;
+}
+
 static int
 slot_assign(struct iface *ifc, const struct conf_interface *c,
     const struct conf_peer *p, struct why *why)
 {
 	struct slot *s = slot_take(ifc, p->endpoint.addr.family);
-	char text[ENDPOINT_STRLEN];
+	char text[ENDPOINT_STRLEN], reason[SLOT_REASON_STRLEN];
 	struct endpoint local;
 
 	if (s == NULL)
@@ -242,11 +275,12 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 	s->state = SLOT_USED;
 	if (slot_aim(ifc, c, s, &local) == 0)
 		return 0;
-	if (errno == ENETUNREACH || errno == EHOSTUNREACH ||
-	    errno == EADDRNOTAVAIL) {
-		log_warn("%s: peer \"%s\" at %s: tried again every second",
+	if (may_be_aimed_later(errno)) {
+		log_warnx("%s: peer \"%s\" at %s: %s: tried again every "
+			  "second",
 		    iface_name(ifc), p->name,
-		    endpoint_format(&p->endpoint, text));
+		    endpoint_format(&p->endpoint, text),
+		    slot_reason(ifc, s, reason));
 		return 0;
 	}
 	explain_aim(ifc, p, &local, errno, why);
@@ -351,8 +385,7 @@ slot_lost_address(const struct conf_interface *c, const struct slot *s)
 {
 	const struct endpoint *e = s->family == 4 ? &c->listen4 : &c->listen6;
 
-	return addr_is_unspecified(&e->addr) &&
-	       !udp_is_local(s->fd[0], s->peer->bind_device);
+	return addr_is_unspecified(&e->addr) && !udp_is_local(s->fd[0]);
 }
 
 /* What the socket has from when it was aimed, and the host no longer. */
@@ -370,13 +403,30 @@ slot_aim_again(
     struct iface *ifc, const struct conf_interface *c, struct slot *s)
 {
 	int before = s->aim_error;
+	char local[ENDPOINT_STRLEN];
 
-	if (slot_aim(ifc, c, s, NULL) == 0)
+	if (slot_aim(ifc, c, s, NULL) == 0) {
 		log_info("%s: peer \"%s\" can be reached now", iface_name(ifc),
 		    s->peer->name);
-	else if (s->aim_error == before)
-		return;
-	state_changed(ifc->daemon);
+		events_publish(ifc->daemon, "peer.aimed", iface_name(ifc),
+		    json_pack("{s:s, s:s}", "peer", s->peer->name, "local",
+			endpoint_format(&s->local, local)));
+	} else if (s->aim_error != before) {
+		state_changed(ifc->daemon);
+	}
+}
+
+static void
+slot_lose(struct iface *ifc, struct slot *s, const char *lost)
+{
+	char reason[64];
+
+	log_warnx("%s: peer \"%s\": %s is gone", iface_name(ifc), s->peer->name,
+	    lost);
+	slot_unaim(ifc, s);
+	snprintf(reason, sizeof(reason), "%s is gone", lost);
+	events_publish(ifc->daemon, "peer.lost", iface_name(ifc),
+	    json_pack("{s:s, s:s}", "peer", s->peer->name, "reason", reason));
 }
 
 void
@@ -390,12 +440,8 @@ slots_aim(struct iface *ifc, bool look)
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
 		if (look && s->state == SLOT_USED && s->aimed &&
-		    (lost = slot_lost(c, s)) != NULL) {
-			log_warnx("%s: peer \"%s\": %s is gone",
-			    iface_name(ifc), s->peer->name, lost);
-			slot_unaim(ifc, s);
-			state_changed(ifc->daemon);
-		}
+		    (lost = slot_lost(c, s)) != NULL)
+			slot_lose(ifc, s, lost);
 		if (s->state != SLOT_USED || s->aimed)
 			continue;
 		slot_aim_again(ifc, c, s);

@@ -16,6 +16,8 @@ struct why;
  * peers come and retired as they go.
  */
 int slots_open(struct iface *, struct why *why);
+/* Are the bind-devices there?  -1 after why. */
+int slots_check(const struct conf_interface *, struct why *why);
 void slots_close(struct iface *);
 /*
  * A change of peers has two steps.  Prepare takes and aims free slots for the

@@ -63,6 +63,13 @@ state_layers(uint32_t bits)
 	return array;
 }
 
+/* One that does not run has told nothing, or what it had. */
+static json_t *
+state_sandbox(const struct proc *p, uint32_t bits)
+{
+	return p->state == PROC_RUNNING ? state_layers(bits) : json_null();
+}
+
 /* What the kernel says, not what was asked for; NULL: none of these. */
 static const char *
 state_policy(const struct proc *p)
@@ -123,7 +130,8 @@ state_process(
 	    (int)p->restarts, "sched_policy", state_policy(p), "cpus",
 	    state_cpus(p, cpus), "log_level",
 	    log_level_name(d->log_level[p->kind]), "sandbox", "applied",
-	    state_layers(p->applied), "missing", state_layers(p->missing));
+	    state_sandbox(p, p->applied), "missing",
+	    state_sandbox(p, p->missing));
 }
 
 static json_t *
@@ -187,12 +195,13 @@ state_peer(const struct iface *ifc, size_t slot)
 	const struct conf_peer *p = s->peer;
 	uint32_t wanted = ifc->conf->socket_buffer;
 	char text[ENDPOINT_STRLEN], local[ENDPOINT_STRLEN];
+	char reason[SLOT_REASON_STRLEN];
 
 	return json_pack("{s:s, s:i, s:s, s:b, s:s?, s:s?, s:o, s:o, s:s?, "
 			 "s:{s:I, s:I, s:I, s:I, s:b}}",
 	    "name", p->name, "slot", (int)slot, "endpoint",
 	    endpoint_format(&p->endpoint, text), "aimed", s->aimed, "reason",
-	    s->aimed ? NULL : strerror(s->aim_error), "local",
+	    s->aimed ? NULL : slot_reason(ifc, s, reason), "local",
 	    s->aimed ? endpoint_format(&s->local, local) : NULL, "allow",
 	    state_prefixes(p->allow.list, p->allow.count), "mark",
 	    state_known(p->mark != 0, p->mark), "bind_device",

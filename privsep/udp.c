@@ -182,8 +182,12 @@ udp_aim(int fd, const struct udp_aim *aim)
 	    bind(fd, (struct sockaddr *)&local, local_len) == -1 &&
 	    errno != EINVAL)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1)
+	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1) {
+		/* a blackhole route; a scope has to fit the device, too */
+		if (errno == EINVAL && aim->remote.scope == 0)
+			errno = EHOSTUNREACH;
 		return -1;
+	}
 	/* it did so only now: when this is tried again, that port is let go */
 	if (udp_local(fd, &bound) == -1 || bound.port != aim->local.port) {
 		errno = EADDRNOTAVAIL;
@@ -201,22 +205,26 @@ udp_retire(int fd)
 }
 
 bool
-udp_is_local(int fd, const char *device)
+udp_is_local(int fd)
 {
+	char device[IFNAMSIZ];
+	socklen_t len, device_len = sizeof(device);
 	struct sockaddr_storage ss;
 	struct endpoint e;
-	socklen_t len;
 	bool local;
 	int s;
 
-	if (udp_local(fd, &e) == -1)
+	/* by its name of today */
+	if (udp_local(fd, &e) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &device_len) ==
+		-1)
 		return true;
 	e.port = 0;
 	len = endpoint_to_sockaddr(&e, &ss);
 	if ((s = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
 		return true;
-	local = setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, device,
-		    (socklen_t)strlen(device)) == -1 ||
+	local = setsockopt(
+		    s, SOL_SOCKET, SO_BINDTODEVICE, device, device_len) == -1 ||
 		bind(s, (struct sockaddr *)&ss, len) == 0 ||
 		errno != EADDRNOTAVAIL;
 	close(s);

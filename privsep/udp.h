@@ -50,9 +50,9 @@ int udp_local(int fd, struct endpoint *);
 bool udp_is_free(const struct endpoint *local, const char *device);
 /*
  * Is the address that connect() chose for the socket still one of this host?
- * It stays the socket's when it leaves the host.  device: as it was aimed.
+ * It stays the socket's when it leaves the host.
  */
-bool udp_is_local(int fd, const char *device);
+bool udp_is_local(int fd);
 /*
  * Was the device deleted that the socket was bound to?  One of the same name
  * that is made later is another one.

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "ipc/counters.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -110,13 +111,14 @@ workers_on_setup(struct proc *p, void *arg)
 static void
 workers_on_ready(struct proc *p, void *arg)
 {
+	char without[SANDBOX_WITHOUT_STRLEN];
 	struct queue *q = arg;
 
 	/* it has thrown away what waited on sockets that are nobody's */
 	slots_peers_done(q->iface, q, q->generation_sent);
 	await_table(q);
-	log_info("%s: tund-worker %u (pid %d) runs", iface_name(q->iface),
-	    q->number, p->pid);
+	log_info("%s: tund-worker %u (pid %d) runs%s", iface_name(q->iface),
+	    q->number, p->pid, sandbox_without(p->missing, without));
 	events_publish(q->iface->daemon, "worker.started", iface_name(q->iface),
 	    json_pack("{s:i, s:i, s:i}", "queue", (int)q->number, "pid",
 		(int)p->pid, "restarts", (int)p->restarts));
