@@ -122,6 +122,9 @@ fi
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d /tmp/tund-unit.XXXXXX)
 trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 prepare
 timeout 120 systemd-nspawn --quiet --directory="$dir/root" --boot \
 	--private-network --register=no --keep-unit --bind=/dev/net/tun \
