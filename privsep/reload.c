@@ -194,7 +194,7 @@ abandon_kept(struct reload *r, const struct plan *end)
 {
 	struct plan *p = NULL;
 
-	while ((p = plan_next(r, p, FATE_KEPT)) != end)
+	while ((p = plan_next(r, p, FATE_KEPT)) != NULL && p != end)
 		lifecycle_abandon(p->ifc, p->next);
 }
 
