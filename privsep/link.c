@@ -43,7 +43,7 @@ struct link_entry {
 	uint64_t serial;
 	int tun_fd;
 	bool stale; /* to be looked at again */
-	bool lossy; /* for something was lost */
+	bool lossy; /* for something was lost, or will be by the look */
 };
 TAILQ_HEAD(link_entries, link_entry);
 
@@ -248,7 +248,7 @@ on_address(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
 	now = *current(m, e);
 	/* There may be more than we hold. */
 	if (now.address_count == LIMIT_ADDRESSES)
-		e->stale = true;
+		e->stale = e->lossy = true;
 	if (h->nlmsg_type == RTM_NEWADDR)
 		link_add_address(&now, &p);
 	else

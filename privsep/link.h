@@ -41,8 +41,9 @@ enum link_change {
 	LINK_NETNS,
 	LINK_DELETED,
 	LINK_RUNNING, /* alone, without up: no event, but another state */
-	LINK_LOOKED,  /* no event: messages were lost, so what was may be more
-		       * than the difference, as down and up again */
+	LINK_LOOKED,  /* no event: messages were lost, or may be by a look, so
+		       * what was may be more than the difference, as down and
+		       * up again */
 	LINK_CHANGE_COUNT
 };
 /*

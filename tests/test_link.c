@@ -947,6 +947,7 @@ more_addresses_than_fit_do_no_harm(void **state)
 		 "done | ip -batch -");
 	turn(w);
 	assert_int_equal(w->link->address_count, LIMIT_ADDRESSES);
+	assert_true(w->looked > 0);
 	nets_run("for i in $(seq 70); do echo addr del 10.3.$i.1/24 dev t0;"
 		 "done | ip -batch -");
 	turn(w);
