@@ -16,6 +16,15 @@ why_set(struct why *why, const char *fmt, ...)
 	return -1;
 }
 
+bool
+why_is_news(struct why *told, const struct why *now)
+{
+	if (strcmp(told->text, now->text) == 0)
+		return false;
+	*told = *now;
+	return true;
+}
+
 const char *
 why_errno(int error)
 {

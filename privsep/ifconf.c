@@ -464,10 +464,8 @@ ifconf_restore(struct iface *ifc)
 	struct why why;
 
 	if (restore(ifc, ifc->conf, &why) == -1 &&
-	    strcmp(why.text, ifc->lacks_why.text) != 0) {
+	    why_is_news(&ifc->lacks_why, &why))
 		log_warnx("%s; tried again later", why.text);
-		ifc->lacks_why = why;
-	}
 	if (lacked && !ifc->lacks) {
 		log_info(
 		    "%s has its addresses and routes again", iface_name(ifc));

@@ -17,12 +17,6 @@
 #define CHANGES_TOLD 16	  /* in an event */
 #define NOT_AIMED_TOLD 16 /* in an answer */
 
-/*
- * A reload in progress.  Order: what may fail is done first, beside what is
- * there (open the new interfaces, prepare the kept ones), and undone when it
- * fails; then the interfaces that can only be replaced, which come back as they
- * were when one fails; then what is no longer wanted is taken away.
- */
 enum fate { FATE_REMOVED, FATE_ADDED, FATE_KEPT, FATE_ANEW };
 
 /* What becomes of an interface that is in either configuration, or in both. */
@@ -32,6 +26,12 @@ struct plan {
 	struct conf_interface *next; /* NULL: removed */
 };
 
+/*
+ * A reload in progress.  Order: what may fail is done first, beside what is
+ * there (open the new interfaces, prepare the kept ones), and undone when it
+ * fails; then the interfaces that can only be replaced, which come back as they
+ * were when one fails; then what is no longer wanted is taken away.
+ */
 struct reload {
 	struct daemon *d;
 	struct conf *next;

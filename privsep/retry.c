@@ -36,10 +36,8 @@ struct retry {
 static void
 tell_why_gone(struct iface *ifc, const struct why *why)
 {
-	if (strcmp(ifc->gone_why.text, why->text) == 0)
-		return;
-	ifc->gone_why = *why;
-	log_warnx("%s; tried again every second", why->text);
+	if (why_is_news(&ifc->gone_why, why))
+		log_warnx("%s; tried again every second", why->text);
 }
 
 static bool

@@ -421,10 +421,10 @@ slot_lose(struct iface *ifc, struct slot *s, const char *lost)
 {
 	char reason[64];
 
-	log_warnx("%s: peer \"%s\": %s is gone", iface_name(ifc), s->peer->name,
-	    lost);
-	slot_unaim(ifc, s);
 	snprintf(reason, sizeof(reason), "%s is gone", lost);
+	log_warnx(
+	    "%s: peer \"%s\": %s", iface_name(ifc), s->peer->name, reason);
+	slot_unaim(ifc, s);
 	events_publish(ifc->daemon, "peer.lost", iface_name(ifc),
 	    json_pack("{s:s, s:s}", "peer", s->peer->name, "reason", reason));
 }

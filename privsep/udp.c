@@ -81,6 +81,14 @@ udp_open(unsigned int family, uint32_t buffer, struct udp_buffers *got)
 	return fd;
 }
 
+/* That it is bound to, by its name of today; -1 with errno: it is gone. */
+static int
+bound_device(int fd, char name[IFNAMSIZ], socklen_t *len)
+{
+	*len = IFNAMSIZ;
+	return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, len);
+}
+
 /* That it fails is no harm: without its address nothing arrives. */
 static void
 connect_to_itself(int fd)
@@ -115,10 +123,10 @@ disconnect(int fd)
 {
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
 	char device[IFNAMSIZ];
-	socklen_t len = sizeof(device);
+	socklen_t len;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) == -1)
-		len = 0; /* it is gone */
+	if (bound_device(fd, device, &len) == -1)
+		len = 0;
 	setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0);
 	connect_to_itself(fd);
 	if (connect(fd, &none, sizeof(none)) == -1)
@@ -208,16 +216,14 @@ bool
 udp_is_local(int fd)
 {
 	char device[IFNAMSIZ];
-	socklen_t len, device_len = sizeof(device);
+	socklen_t len, device_len;
 	struct sockaddr_storage ss;
 	struct endpoint e;
 	bool local;
 	int s;
 
-	/* by its name of today */
 	if (udp_local(fd, &e) == -1 ||
-	    getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &device_len) ==
-		-1)
+	    bound_device(fd, device, &device_len) == -1)
 		return true;
 	e.port = 0;
 	len = endpoint_to_sockaddr(&e, &ss);
@@ -235,10 +241,9 @@ bool
 udp_lost_device(int fd)
 {
 	char name[IFNAMSIZ];
-	socklen_t len = sizeof(name);
+	socklen_t len;
 
-	return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) == -1 &&
-	       errno == ENODEV;
+	return bound_device(fd, name, &len) == -1 && errno == ENODEV;
 }
 
 int

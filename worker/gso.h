@@ -63,8 +63,7 @@ struct gso {
 enum pkt_drop gso_start(
     struct gso *, uint8_t *data, size_t len, const struct vnet_hdr *);
 
-/* How many packets of the frame are still to go; after gso_start said PKT_OK.
- */
+/* How many packets are still to go; after gso_start said PKT_OK. */
 uint32_t gso_left(const struct gso *);
 
 /*
