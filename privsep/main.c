@@ -230,11 +230,12 @@ run(struct daemon *d)
 {
 	log_info("tund %s runs with %s", PACKAGE_VERSION, d->conf_path);
 	while (!d->stopping) {
-		if (daemon_prove(d))
-			ready_tell();
 		/* one state for all that a turn of the loop changed */
 		if (d->state_dirty)
 			publish_state(d);
+		/* who waited for it looks, and sees that every process runs */
+		if (daemon_prove(d))
+			ready_tell();
 		retry_schedule(d->retry);
 		if (event_base_loop(d->base, EVLOOP_ONCE) == -1) {
 			log_warnx("the event loop failed");
