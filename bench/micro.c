@@ -119,7 +119,7 @@ bench_kernel_copy(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
-		snprintf(name, sizeof(name), "rep movsb %u B, %zu B beyond",
+		snprintf(name, sizeof(name), "rep movsb %d B, %zu B beyond",
 		    KERNEL_COPY, beyond[i]);
 		measure(&(struct measurement){.name = name,
 		    .run = kernel_copy_run,

@@ -1,8 +1,8 @@
 #include "control/show.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "common/utc.h"
 #include "control/call.h"
 #include "control/events.h"
 #include "control/state.h"
@@ -214,17 +214,14 @@ peer_traffic(json_int_t id, json_int_t slot)
 	    "socket_errors", counter_json(p.socket_errors));
 }
 
-/* A worker may write anything there, also what no calendar has. */
+/* A worker may write anything there, also what is no time. */
 static json_t *
 heard_json(uint64_t when)
 {
-	time_t t = (time_t)when;
-	char buf[64];
-	struct tm tm;
+	char buf[UTC_SIZE];
 
-	if (when == 0 || gmtime_r(&t, &tm) == NULL)
+	if (when == 0 || utc_seconds(buf, (time_t)when) == NULL)
 		return json_null();
-	strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_string(buf);
 }
 

@@ -1,29 +1,13 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "common/log.h"
 #include "common/log_limit.h"
+#include "common/utc.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/publish.h"
 #include "privsep/state.h"
-
-/* RFC 3339, UTC, milliseconds.  buf: 32 bytes. */
-static const char *
-events_time(char *buf)
-{
-	struct timespec ts;
-	struct tm tm;
-	size_t used;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	used = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + used, 32 - used, ".%03dZ",
-	    (int)(ts.tv_nsec / 1000000) % 1000);
-	return buf;
-}
 
 static void
 log_event(const char *text)
@@ -39,7 +23,8 @@ void
 events_publish(
     struct daemon *d, const char *event, const char *interface, json_t *fields)
 {
-	char when[32], *text;
+	char when[UTC_SIZE], *text;
+	struct timespec now;
 	json_t *o;
 
 	state_changed(d);
@@ -47,8 +32,10 @@ events_publish(
 		json_decref(fields);
 		return;
 	}
+	clock_gettime(CLOCK_REALTIME, &now);
 	o = json_pack("{s:I, s:s, s:s, s:s?}", "seq", (json_int_t)(d->seq + 1),
-	    "time", events_time(when), "event", event, "interface", interface);
+	    "time", utc_milliseconds(when, &now), "event", event, "interface",
+	    interface);
 	text =
 	    o == NULL || (fields != NULL && json_object_update(o, fields) == -1)
 		? NULL

@@ -13,6 +13,7 @@
 #include "common/cpulist.h"
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "common/utc.h"
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
 #include "privsep/link.h"
@@ -22,12 +23,9 @@
 static json_t *
 state_time(time_t t)
 {
-	char buf[32];
-	struct tm tm;
+	char buf[UTC_SIZE];
 
-	gmtime_r(&t, &tm);
-	strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_string(buf);
+	return json_string(utc_seconds(buf, t));
 }
 
 /* Unknown is null. */

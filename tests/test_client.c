@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
 #include "control/client.h"
 #include "control/limits.h"
 #include "ipc/limits.h"
+#include "tests/fake_clock.h"
 
 #define ANSWER (64 << 10)
 #define USER 12345
@@ -28,18 +28,10 @@ static int ours, theirs;
 static struct client *asking;
 static unsigned int lines;
 static bool answers, waits;
-static time_t now;
 
-/* The clock is the tests' own, and who watches it looks in every turn. */
-time_t __wrap_clock_seconds(void);
+/* Who watches the clock, which is the tests' own, looks in every turn. */
 int __real_event_add(struct event *, const struct timeval *);
 int __wrap_event_add(struct event *, const struct timeval *);
-
-time_t
-__wrap_clock_seconds(void)
-{
-	return now;
-}
 
 int
 __wrap_event_add(struct event *ev, const struct timeval *wait)
@@ -205,15 +197,15 @@ the_time_is_that_since_the_last_request(void **state)
 	(void)state;
 	turns(2);
 	for (int i = 0; i < 3; i++) {
-		now += CLIENT_IDLE;
+		fake_now += CLIENT_IDLE;
 		ask(1);
 		turns(4);
 	}
 	assert_int_equal(lines, 3);
-	now += CLIENT_IDLE;
+	fake_now += CLIENT_IDLE;
 	turns(4);
 	assert_int_equal(clients_count(), 1);
-	now++;
+	fake_now++;
 	turns(4);
 	assert_int_equal(clients_count(), 0);
 }
@@ -229,7 +221,7 @@ one_that_reads_slowly_is_not_one_that_does_not_read(void **state)
 	ask(100);
 	turns(256);
 	for (int i = 0; i < 8; i++) {
-		now += CLIENT_STALL;
+		fake_now += CLIENT_STALL;
 		turns(4);
 		assert_int_equal(clients_count(), 1);
 		while (read(theirs, buf, sizeof(buf)) > 0)
@@ -237,7 +229,7 @@ one_that_reads_slowly_is_not_one_that_does_not_read(void **state)
 		turns(4);
 	}
 	assert_true(lines < 100);
-	now += CLIENT_STALL + 1;
+	fake_now += CLIENT_STALL + 1;
 	turns(4);
 	assert_int_equal(clients_count(), 0);
 }
@@ -253,16 +245,16 @@ the_time_to_read_begins_with_what_is_kept(void **state)
 	ask(1);
 	turns(4);
 	while (client_unread(asking) == 0) {
-		now += 2 * CLIENT_STALL;
+		fake_now += 2 * CLIENT_STALL;
 		assert_int_equal(
 		    client_send_text(asking, chunk, sizeof(chunk)), 0);
 		turns(4);
 		assert_int_equal(clients_count(), 1);
 	}
-	now += CLIENT_STALL;
+	fake_now += CLIENT_STALL;
 	turns(4);
 	assert_int_equal(clients_count(), 1);
-	now++;
+	fake_now++;
 	turns(4);
 	assert_int_equal(clients_count(), 0);
 }

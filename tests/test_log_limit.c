@@ -7,21 +7,12 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/log_limit.h"
+#include "tests/fake_clock.h"
 
-static time_t now;
 static char warned[LOG_LINE_MAX];
 static unsigned int warnings;
-
-time_t __wrap_clock_seconds(void);
-
-time_t
-__wrap_clock_seconds(void)
-{
-	return now;
-}
 
 static void
 on_line(enum log_level level, const char *text)
@@ -35,7 +26,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	now = 1000;
+	fake_now = 1000;
 	warnings = 0;
 	log_set_sink(on_line);
 	return 0;
@@ -60,7 +51,7 @@ so_many_lines_pass_in_each_second(void **state)
 	(void)state;
 	assert_int_equal(pass(&l, LOG_LIMIT_LINES + 3), LOG_LIMIT_LINES);
 	assert_int_equal(warnings, 0);
-	now++;
+	fake_now++;
 	assert_int_equal(pass(&l, LOG_LIMIT_LINES + 1), LOG_LIMIT_LINES);
 }
 
@@ -71,14 +62,14 @@ how_many_were_left_out_is_told_with_the_next_one(void **state)
 
 	(void)state;
 	pass(&l, LOG_LIMIT_LINES + 3);
-	now += 7;
+	fake_now += 7;
 	assert_int_equal(pass(&l, 2), 2);
 	assert_int_equal(warnings, 1);
 	assert_string_equal(warned, "peers: 3 lines left out");
 	/* once, and not where there were just as many as may be */
-	now++;
+	fake_now++;
 	pass(&l, LOG_LIMIT_LINES);
-	now++;
+	fake_now++;
 	pass(&l, 1);
 	assert_int_equal(warnings, 1);
 }

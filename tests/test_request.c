@@ -8,13 +8,13 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
 #include "control/call.h"
 #include "control/client.h"
 #include "control/limits.h"
 #include "control/parent.h"
 #include "control/request.h"
 #include "ipc/limits.h"
+#include "tests/fake_clock.h"
 
 /* What requests are made of and answered with, without clients or a parent. */
 static struct {
@@ -24,15 +24,6 @@ static struct {
 	char message[256];
 } seen;
 static bool memory_is_short;
-static time_t now;
-
-time_t __wrap_clock_seconds(void);
-
-time_t
-__wrap_clock_seconds(void)
-{
-	return now;
-}
 
 void *__real_calloc(size_t, size_t);
 void *__wrap_calloc(size_t, size_t);
@@ -152,10 +143,10 @@ static void
 no_more_are_sent_in_a_second_than_the_parent_takes(void **state)
 {
 	(void)state;
-	now++;
+	fake_now++;
 	assert_in_range(
 	    send_until_it_is_too_much(), REQUESTS_MAX, LIMIT_MESSAGES / 2);
-	now++;
+	fake_now++;
 	assert_in_range(
 	    send_until_it_is_too_much(), REQUESTS_MAX, LIMIT_MESSAGES / 2);
 }
