@@ -8,7 +8,7 @@ utc_begin(char *buf, time_t t)
 {
 	struct tm tm;
 
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < -1900 ||
+	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < 1000 - 1900 ||
 	    tm.tm_year > 9999 - 1900)
 		return 0;
 	return strftime(buf, UTC_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);

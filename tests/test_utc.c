@@ -60,6 +60,9 @@ a_year_has_four_digits(void **state)
 	assert_null(utc_milliseconds(buf, &ts));
 	assert_null(utc_seconds(buf, ts.tv_sec));
 	assert_null(utc_seconds(buf, (time_t)INT64_C(67768036191676799)));
+	assert_string_equal(utc_seconds(buf, (time_t)INT64_C(-30610224000)),
+	    "1000-01-01T00:00:00Z");
+	assert_null(utc_seconds(buf, (time_t)INT64_C(-30610224001)));
 	assert_null(utc_seconds(buf, (time_t)INT64_MIN));
 	assert_null(utc_seconds(buf, (time_t)INT64_MAX));
 }
