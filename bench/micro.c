@@ -88,8 +88,9 @@ bench_csum(void)
 #ifdef __x86_64__
 /*
  * How the kernel copies where the processor has "erms": not the worker's doing,
- * but most of what a packet costs.  Some processors take many times as long
- * where the destination is a few bytes beyond the source, seen modulo a page.
+ * but more of a stream's time than its own code takes.  Some processors take
+ * many times as long where the destination is a few bytes beyond the source,
+ * seen modulo a page.
  */
 #define KERNEL_COPY 65536
 static uint8_t kernel_room[KERNEL_COPY + 4096] __attribute__((aligned(4096)));
