@@ -98,7 +98,6 @@ at_first_there_is_nobody(void **state)
 		assert_false(source_ok(i, "0.0.0.0"));
 		assert_false(source_ok(i, "::"));
 		assert_int_equal(ps.peer[i].slot, i);
-		assert_int_equal(ps.peer[i].run, PEER_RUN_NONE);
 		assert_ptr_equal(ps.peer[i].counters, &counters.peers[i]);
 	}
 }
@@ -322,8 +321,8 @@ the_family_outside_sets_the_largest_send(void **state)
 	(void)state;
 	commit_two();
 	/* 65,535 less the outer headers and an Ethernet one */
-	assert_int_equal(ps.peer[0].send_max, 65535 - 14 - 20 - 8);
-	assert_int_equal(ps.peer[1].send_max, 65535 - 14 - 40 - 8);
+	assert_int_equal(ps.peer[0].udp.send_max, 65535 - 14 - 20 - 8);
+	assert_int_equal(ps.peer[1].udp.send_max, 65535 - 14 - 40 - 8);
 }
 
 static void
@@ -331,16 +330,16 @@ commit_tries_segmentation_again(void **state)
 {
 	(void)state;
 	commit_two();
-	ps.peer[0].gso_off = true;
-	ps.peer[0].gso_refused = 3;
-	ps.peer[0].gso_refused_min = 1400;
-	ps.peer[0].gso_size = 1400;
+	ps.peer[0].udp.gso_off = true;
+	ps.peer[0].udp.gso_refused = 3;
+	ps.peer[0].udp.gso_refused_min = 1400;
+	ps.peer[0].udp.gso_size = 1400;
 	commit_two();
-	assert_false(ps.peer[0].gso_off);
-	assert_int_equal(ps.peer[0].gso_refused, 0);
-	assert_int_equal(ps.peer[0].gso_refused_min, 0);
+	assert_false(ps.peer[0].udp.gso_off);
+	assert_int_equal(ps.peer[0].udp.gso_refused, 0);
+	assert_int_equal(ps.peer[0].udp.gso_refused_min, 0);
 	/* that is the socket's, and still set */
-	assert_int_equal(ps.peer[0].gso_size, 1400);
+	assert_int_equal(ps.peer[0].udp.gso_size, 1400);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -49,6 +49,7 @@ struct egress {
 	struct batch batch;
 	struct run runs[BATCH_PACKETS];
 	size_t run_count;
+	struct run *open[LIMIT_SLOTS]; /* the run that the peer's next joins */
 	uint16_t next[BATCH_PACKETS];
 	struct iovec iov[2 * RUN_SEGS_MAX];
 	uint64_t turn_end; /* in w->packets */
@@ -80,7 +81,7 @@ static inline bool
 run_takes(const struct run *r, uint32_t len)
 {
 	return len <= r->size && r->count < RUN_SEGS_MAX &&
-	       r->bytes + len <= r->peer->send_max;
+	       r->bytes + len <= r->peer->udp.send_max;
 }
 
 static void
@@ -88,11 +89,11 @@ run_begin(struct worker *w, struct egress *e, uint16_t index, uint32_t len)
 {
 	uint32_t slot = e->batch.segs[index].slot;
 	struct peer *p = &w->peers.peer[slot];
+	struct run *r = &e->runs[e->run_count++];
 
-	p->run = worker_may(w, OFFLOAD_UDP_GSO) && !p->gso_off
-		     ? (uint16_t)e->run_count
-		     : PEER_RUN_NONE;
-	e->runs[e->run_count++] = (struct run){.peer = p,
+	e->open[slot] =
+	    worker_may(w, OFFLOAD_UDP_GSO) && !p->udp.gso_off ? r : NULL;
+	*r = (struct run){.peer = p,
 	    .size = len,
 	    .bytes = len,
 	    .count = 1,
@@ -108,15 +109,14 @@ static void
 egress_group(struct worker *w, struct egress *e)
 {
 	struct run *r;
-	struct peer *p;
-	uint32_t len;
+	uint32_t slot, len;
 	uint16_t i;
 
 	e->run_count = 0;
 	for (i = 0; i < e->batch.count; i++) {
-		p = &w->peers.peer[e->batch.segs[i].slot];
+		slot = e->batch.segs[i].slot;
 		len = seg_len(&e->batch.segs[i]);
-		r = p->run == PEER_RUN_NONE ? NULL : &e->runs[p->run];
+		r = e->open[slot];
 		if (r == NULL || !run_takes(r, len)) {
 			run_begin(w, e, i, len);
 			continue;
@@ -126,10 +126,10 @@ egress_group(struct worker *w, struct egress *e)
 		r->count++;
 		r->bytes += len;
 		if (len < r->size)
-			p->run = PEER_RUN_NONE;
+			e->open[slot] = NULL;
 	}
 	for (i = 0; i < e->run_count; i++)
-		e->runs[i].peer->run = PEER_RUN_NONE;
+		e->open[e->runs[i].peer->slot] = NULL;
 }
 
 static int

@@ -39,6 +39,7 @@ struct ingress {
 	struct udp_rx rx;
 	struct gro gro;
 	struct gro_frame frame;
+	bool singles[LIMIT_SLOTS]; /* the last receive had no runs in it */
 };
 
 struct ingress *
@@ -199,18 +200,19 @@ ingress_message(struct worker *w, struct ingress *in, struct peer *p,
 
 /* As the last receive from this peer says, whatever others send. */
 static size_t
-receive_depth(const struct worker *w, const struct peer *p)
+receive_depth(
+    const struct worker *w, const struct ingress *in, const struct peer *p)
 {
 	if (!w->vnet_hdr)
 		return 1;
-	return p->singles ? INGRESS_DEPTH_SINGLE : INGRESS_DEPTH_RUNS;
+	return in->singles[p->slot] ? INGRESS_DEPTH_SINGLE : INGRESS_DEPTH_RUNS;
 }
 
 bool
 ingress_run(struct worker *w, struct peer *p)
 {
 	struct ingress *in = w->ingress;
-	size_t i, n, depth = receive_depth(w, p), bytes = 0, packets = 0;
+	size_t i, n, depth = receive_depth(w, in, p), bytes = 0, packets = 0;
 	struct udp_message m;
 
 	if (!p->active) {
@@ -228,8 +230,8 @@ ingress_run(struct worker *w, struct peer *p)
 	}
 	ingress_flush(w, in, p);
 	if (n > 0)
-		p->singles = bytes / n <= INGRESS_RUN_BYTES &&
-			     packets / n <= INGRESS_RUN_PACKETS;
+		in->singles[p->slot] = bytes / n <= INGRESS_RUN_BYTES &&
+				       packets / n <= INGRESS_RUN_PACKETS;
 	return n == depth;
 }
 

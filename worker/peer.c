@@ -2,14 +2,6 @@
 
 #include "worker/peer.h"
 
-/*
- * A UDP_SEGMENT send stays one superpacket only while the whole frame is below
- * gso_max_size, 65,536.  One byte more is accepted too, but the kernel then
- * segments in software: 10.9 became 5.2 Gbit/s.
- */
-#define SEND_MAX_IPV4 65493
-#define SEND_MAX_IPV6 65473
-
 int
 peers_init(struct peers *ps, size_t slots, size_t max_prefixes,
     struct counters *counters)
@@ -21,7 +13,6 @@ peers_init(struct peers *ps, size_t slots, size_t max_prefixes,
 	for (i = 0; i < slots; i++) {
 		ps->peer[i].fd = -1;
 		ps->peer[i].slot = (uint16_t)i;
-		ps->peer[i].run = PEER_RUN_NONE;
 		ps->peer[i].counters = &counters->peers[i];
 	}
 	ps->table = prefix_table_new(max_prefixes);
@@ -70,14 +61,8 @@ peers_commit(struct peers *ps)
 	ps->last_dst.version = 0;
 	for (i = 0; i < ps->slots; i++) {
 		p = &ps->peer[i];
-		if (!p->active)
-			p->overflow_known = p->singles = false;
+		udp_state_renew(&p->udp, ps->next_family[i], p->active);
 		p->active = ps->next_family[i] != 0;
-		p->send_max =
-		    ps->next_family[i] == 4 ? SEND_MAX_IPV4 : SEND_MAX_IPV6;
-		p->gso_off = false;
-		p->gso_refused = 0;
-		p->gso_refused_min = 0;
 		p->last_src.version = 0;
 	}
 	return 0;

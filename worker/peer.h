@@ -8,13 +8,13 @@
 #include "ipc/counters.h"
 #include "ipc/limits.h"
 #include "worker/prefix.h"
+#include "worker/udp_state.h"
 
 /*
  * Peers.  A peer is a socket that the parent connected; a slot is where one
  * may be.  The whole table is replaced at once: what a reload sends is built
  * beside the table in force and takes its place when it is complete.
  */
-#define PEER_RUN_NONE 0xffff
 
 struct peer_address {
 	uint8_t version; /* 0: none */
@@ -24,17 +24,9 @@ struct peer_address {
 struct peer {
 	int fd; /* -1: the slot has no socket */
 	uint16_t slot;
-	bool active;		  /* has a peer; else what comes is dropped */
-	bool ready;		  /* its socket may have more to read */
-	bool gso_off;		  /* UDP_SEGMENT was refused too often */
-	bool singles;		  /* the last receive had no runs in it */
-	uint8_t gso_refused;	  /* times in a row */
-	uint16_t gso_refused_min; /* smallest size of these, 0: none */
-	uint16_t gso_size;	  /* UDP_SEGMENT as set on the socket */
-	uint16_t run;		  /* egress: its open run, or PEER_RUN_NONE */
-	uint32_t send_max;	  /* bytes that stay one superpacket */
-	uint32_t overflow;	  /* last SO_RXQ_OVFL seen */
-	bool overflow_known;	  /* since the slot has its peer */
+	bool active; /* has a peer; else what comes is dropped */
+	bool ready;  /* its socket may have more to read */
+	struct udp_state udp;
 	struct peer_address last_src; /* of the last packet that passed */
 	struct peer_counters *counters;
 };

@@ -20,18 +20,18 @@ set_gso_size(struct peer *p, uint32_t size, uint32_t count)
 {
 	int value = (int)size;
 
-	if (p->gso_size == size || (count == 1 && size < p->gso_size))
+	if (p->udp.gso_size == size || (count == 1 && size < p->udp.gso_size))
 		return 0;
 	/* a single datagram that is larger: 0 lets it go as it is */
 	if (count == 1) {
-		if (p->gso_size == 0)
+		if (p->udp.gso_size == 0)
 			return 0;
 		value = 0;
 	}
 	if (setsockopt(p->fd, SOL_UDP, UDP_SEGMENT, &value, sizeof(value)) ==
 	    -1)
 		return -1;
-	p->gso_size = (uint16_t)value;
+	p->udp.gso_size = (uint16_t)value;
 	return 0;
 }
 
@@ -44,10 +44,10 @@ clear_gso_size(struct peer *p)
 {
 	const int none = 0;
 
-	if (p->gso_size == 0 ||
+	if (p->udp.gso_size == 0 ||
 	    setsockopt(p->fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)) == -1)
 		return false;
-	p->gso_size = 0;
+	p->udp.gso_size = 0;
 	return true;
 }
 
@@ -57,7 +57,7 @@ udp_adopt(struct peer *p, int fd)
 	const int none = 0;
 
 	p->fd = fd;
-	p->gso_size = 0;
+	p->udp.gso_size = 0;
 	/* an error says that this kernel has no such size to be set */
 	setsockopt(fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none));
 }
@@ -121,10 +121,10 @@ gso_refused(struct worker *w, struct peer *p, uint32_t size, int error)
 {
 	worker_count(w, COUNTER_FALLBACK_UDP_GSO, 1);
 	clear_gso_size(p);
-	if (p->gso_refused == 0 || size < p->gso_refused_min)
-		p->gso_refused_min = (uint16_t)size;
-	if (++p->gso_refused >= GSO_REFUSALS_MAX && !p->gso_off) {
-		p->gso_off = true;
+	if (p->udp.gso_refused == 0 || size < p->udp.gso_refused_min)
+		p->udp.gso_refused_min = (uint16_t)size;
+	if (++p->udp.gso_refused >= GSO_REFUSALS_MAX && !p->udp.gso_off) {
+		p->udp.gso_off = true;
 		report_offload_off(OFFLOAD_UDP_GSO, error, p->slot);
 	}
 	return error;
@@ -137,10 +137,10 @@ gso_refused(struct worker *w, struct peer *p, uint32_t size, int error)
 static void
 gso_taken(struct peer *p, uint32_t size)
 {
-	if (size < p->gso_refused_min)
+	if (size < p->udp.gso_refused_min)
 		return;
-	p->gso_refused = 0;
-	p->gso_refused_min = 0;
+	p->udp.gso_refused = 0;
+	p->udp.gso_refused_min = 0;
 }
 
 static ssize_t
@@ -243,10 +243,10 @@ udp_receive(struct worker *w, struct peer *p, struct udp_rx *rx, size_t max)
 static void
 count_overflow(struct worker *w, struct peer *p, uint32_t total)
 {
-	uint32_t more = p->overflow_known ? total - p->overflow : 0;
+	uint32_t more = p->udp.overflow_known ? total - p->udp.overflow : 0;
 
-	p->overflow = total;
-	p->overflow_known = true;
+	p->udp.overflow = total;
+	p->udp.overflow_known = true;
 	worker_count(w, COUNTER_RX_SOCKET_OVERFLOW, more);
 	counter_add(&p->counters->rx_overflow, more);
 }
@@ -258,7 +258,7 @@ udp_message(struct worker *w, struct peer *p, struct udp_rx *rx, size_t i)
 	struct udp_message out = {
 	    .data = rx->iov[i].iov_base, .len = rx->msgs[i].msg_len};
 	struct cmsghdr *cmsg;
-	uint32_t dropped = p->overflow_known ? p->overflow : 0;
+	uint32_t dropped = p->udp.overflow_known ? p->udp.overflow : 0;
 	int size = 0;
 
 	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL;
@@ -272,7 +272,7 @@ udp_message(struct worker *w, struct peer *p, struct udp_rx *rx, size_t i)
 			memcpy(&dropped, CMSG_DATA(cmsg), sizeof(dropped));
 		}
 	}
-	if (dropped != p->overflow || !p->overflow_known)
+	if (dropped != p->udp.overflow || !p->udp.overflow_known)
 		count_overflow(w, p, dropped);
 	if (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		worker_count(w, COUNTER_RX_DROP_TRUNCATED, 1);
