@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "privsep/conf_lex.h"
 
 #define LEX_DEPTH_MAX 16	     /* files within files */
@@ -179,20 +180,28 @@ lex_refuse(struct conf_lex *lex, const char *path, struct conf_where from,
 		conf_error(lex->errors, from, "include \"%s\": %s", path, why);
 }
 
+static const char *
+open_remedy(int error, bool included)
+{
+	if (error == EMFILE) /* why_errno has it */
+		return "";
+	if (error == EACCES)
+		return "; run tund as root, or make it readable";
+	if (error != ENOENT)
+		return included ? "; correct the name"
+				: "; name another with tund -f";
+	return included ? "; make it, or correct the name"
+			: "; make it, or name another with tund -f";
+}
+
 static void
 lex_refuse_open(
     struct conf_lex *lex, const char *path, struct conf_where from, int error)
 {
-	const char *remedy;
 	char why[256];
 
-	if (error == EACCES)
-		remedy = "run tund as root, or make it readable";
-	else if (from.file == NULL)
-		remedy = "make it, or name another with tund -f";
-	else
-		remedy = "make it, or correct the name";
-	snprintf(why, sizeof(why), "%s; %s", strerror(error), remedy);
+	snprintf(why, sizeof(why), "%s%s", why_errno(error),
+	    open_remedy(error, from.file != NULL));
 	lex_refuse(lex, path, from, why);
 }
 
