@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/why.h"
 
 static const char *log_program = "tund";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
@@ -124,17 +125,13 @@ static void __attribute__((format(printf, 3, 0)))
 log_line(enum log_level level, int error, const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX];
-	size_t used;
 
 	if (level > log_threshold)
 		return;
 	vsnprintf(line, sizeof(line), fmt, ap);
 	if (error != 0) {
 		strlcat(line, ": ", sizeof(line));
-		used = strlen(line);
-		snprintf(line + used, sizeof(line) - used, "%s",
-		    strerrordesc_np(error) != NULL ? strerrordesc_np(error)
-						   : "unknown error");
+		strlcat(line, why_errno(error), sizeof(line));
 	}
 	log_from(log_program, level, line);
 }

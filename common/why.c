@@ -28,8 +28,10 @@ why_is_news(struct why *told, const struct why *now)
 const char *
 why_errno(int error)
 {
+	const char *text = strerrordesc_np(error);
+
 	if (error == EMFILE)
 		return "Too many open files; raise the limit of open files "
 		       "(LimitNOFILE in a unit, else ulimit -n)";
-	return strerror(error);
+	return text != NULL ? text : "unknown error";
 }
