@@ -1,34 +1,55 @@
 #include <event2/buffer.h>
+#include <stdbool.h>
 
 #include "control/limits.h"
 #include "control/line.h"
 #include "ipc/jsonrpc.h"
 
+struct dump {
+	struct evbuffer *to;
+	bool too_large;
+};
+
 static int
 dump_to_evbuffer(const char *text, size_t len, void *arg)
 {
-	struct evbuffer *b = arg;
+	struct dump *d = arg;
 
-	if (evbuffer_get_length(b) + len > CLIENT_ANSWER_MAX)
-		return -1;
-	return evbuffer_add(b, text, len);
+	d->too_large = evbuffer_get_length(d->to) + len > CLIENT_ANSWER_MAX;
+	return d->too_large ? -1 : evbuffer_add(d->to, text, len);
 }
 
 /* 0, or -1 and nothing is appended. */
 static int
-line_try(struct evbuffer *out, const json_t *line)
+line_try(struct evbuffer *out, const json_t *line, bool *too_large)
 {
-	struct evbuffer *b = evbuffer_new();
+	struct dump d = {.to = evbuffer_new()};
 	int r = -1;
 
-	if (b == NULL)
-		return -1;
-	if (line != NULL &&
-	    json_dump_callback(line, dump_to_evbuffer, b, JSON_COMPACT) == 0 &&
-	    evbuffer_add(b, "\n", 1) == 0)
-		r = evbuffer_add_buffer(out, b);
-	evbuffer_free(b);
+	if (d.to != NULL && line != NULL &&
+	    json_dump_callback(line, dump_to_evbuffer, &d, JSON_COMPACT) == 0 &&
+	    evbuffer_add(d.to, "\n", 1) == 0)
+		r = evbuffer_add_buffer(out, d.to);
+	if (d.to != NULL)
+		evbuffer_free(d.to);
+	*too_large = d.too_large;
 	return r;
+}
+
+/* What is sent in place of a line that cannot be. */
+static json_t *
+line_instead(const json_t *line, bool too_large)
+{
+	struct jsonrpc_error error;
+
+	if (too_large)
+		jsonrpc_fail(&error, JSONRPC_TOO_LARGE,
+		    "ask for one interface at a time",
+		    "an answer of more than %d bytes", CLIENT_ANSWER_MAX);
+	else
+		jsonrpc_fail(&error, JSONRPC_INTERNAL, "try again",
+		    "no answer could be made: memory is short");
+	return jsonrpc_error(json_object_get(line, "id"), &error);
 }
 
 void
@@ -38,15 +59,12 @@ line_write(struct evbuffer *out, json_t *line)
 	    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32603,"
 	    "\"message\":\"memory is short\",\"data\":{\"class\":\"internal\","
 	    "\"hint\":\"try again\"}}}\n";
-	struct jsonrpc_error error;
 	json_t *instead;
+	bool too_large;
 
-	if (line_try(out, line) == -1) {
-		jsonrpc_fail(&error, JSONRPC_TOO_LARGE,
-		    "ask for one interface at a time",
-		    "an answer of more than %d bytes", CLIENT_ANSWER_MAX);
-		instead = jsonrpc_error(json_object_get(line, "id"), &error);
-		if (line_try(out, instead) == -1)
+	if (line_try(out, line, &too_large) == -1) {
+		instead = line_instead(line, too_large);
+		if (line_try(out, instead, &too_large) == -1)
 			evbuffer_add(out, last, sizeof(last) - 1);
 		json_decref(instead);
 	}

@@ -15,6 +15,7 @@
 #include "control/parent.h"
 #include "control/request.h"
 #include "control/seccomp.h"
+#include "ipc/jsonrpc.h"
 
 /*
  * tund-control serves the JSON control socket.  It is started by tund with
@@ -28,6 +29,12 @@ static const struct client_handlers above = {
     .gone = events_unsubscribe,
 };
 
+static void
+no_memory(void)
+{
+	fatalx("memory is short");
+}
+
 /* What would read a file or allocate much later, done while it may. */
 static struct event_base *
 prepare(void)
@@ -35,6 +42,7 @@ prepare(void)
 	struct event_base *base;
 
 	signal(SIGPIPE, SIG_IGN);
+	jsonrpc_init(no_memory);
 	json_object_seed(0);
 	tzset();
 	if ((base = event_base_new()) == NULL)

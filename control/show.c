@@ -38,30 +38,43 @@ pick(json_t *from, const char *const *keys)
 	return to;
 }
 
-/*
- * A list with what make() returns for each interface, or for the one that
- * the parameter names; NULL, and the call has failed, if there is no such.
- */
+/* The interface that the parameter names is there, or the call has failed. */
+static bool
+has_interface(const struct call *call)
+{
+	const char *name = json_string_value(get(call->params, "interface"));
+	struct jsonrpc_error error;
+
+	if (name == NULL || state_interface(name) != NULL)
+		return true;
+	jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
+	    "\"interfaces\" lists them", "no interface \"%.64s\"", name);
+	call_fail(call, &error);
+	return false;
+}
+
+/* A list of what make() adds for each interface, or for the one named. */
 static json_t *
 for_interfaces(
-    const struct call *call, void (*make)(json_t *list, json_t *interface))
+    const json_t *name, void (*make)(json_t *list, json_t *interface))
 {
-	struct jsonrpc_error error;
-	json_t *one, *list, *name = get(call->params, "interface");
+	json_t *one, *list = json_array();
 	size_t i;
 
-	if (name != NULL && state_interface(json_string_value(name)) == NULL) {
-		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
-		    "\"interfaces\" lists them", "no interface \"%.64s\"",
-		    json_string_value(name));
-		call_fail(call, &error);
-		return NULL;
-	}
-	list = json_array();
 	json_array_foreach (get(state_get(), "interfaces"), i, one)
 		if (name == NULL || json_equal(name, get(one, "name")))
 			make(list, one);
 	return list;
+}
+
+static void
+answer_interfaces(
+    const struct call *call, void (*make)(json_t *list, json_t *interface))
+{
+	if (has_interface(call))
+		call_answer(call,
+		    json_pack("{s:o}", "interfaces",
+			for_interfaces(get(call->params, "interface"), make)));
 }
 
 /*
@@ -167,34 +180,30 @@ seconds_since(const json_t *when)
 
 /* Common to status and to a subscriber's snapshot. */
 static json_t *
-status_object(const struct call *call)
+status_object(void)
 {
 	static const char *const keys[] = {
 	    "version", "pid", "started", "config", NULL};
-	struct call all = {.client = call->client};
 	json_t *status = pick(state_get(), keys);
 
 	json_object_set_new(status, "uptime_seconds",
 	    seconds_since(get(state_get(), "started")));
 	json_object_set_new(status, "processes", process_list());
 	json_object_set_new(
-	    status, "interfaces", for_interfaces(&all, add_summary));
+	    status, "interfaces", for_interfaces(NULL, add_summary));
 	return status;
 }
 
 void
 method_status(const struct call *call)
 {
-	call_answer(call, status_object(call));
+	call_answer(call, status_object());
 }
 
 void
 method_interfaces(const struct call *call)
 {
-	json_t *list = for_interfaces(call, add_interface);
-
-	if (list != NULL)
-		call_answer(call, json_pack("{s:o}", "interfaces", list));
+	answer_interfaces(call, add_interface);
 }
 
 static json_t *
@@ -270,12 +279,14 @@ void
 method_peers(const struct call *call)
 {
 	const json_t *name = get(call->params, "peer");
-	json_t *list = for_interfaces(call, add_peers);
+	json_t *list;
 
-	if (list != NULL && name != NULL)
-		list = peers_named(call, list, name);
-	if (list != NULL)
-		call_answer(call, json_pack("{s:o}", "peers", list));
+	if (!has_interface(call))
+		return;
+	list = for_interfaces(get(call->params, "interface"), add_peers);
+	if (name != NULL && (list = peers_named(call, list, name)) == NULL)
+		return;
+	call_answer(call, json_pack("{s:o}", "peers", list));
 }
 
 static json_t *
@@ -339,11 +350,12 @@ counter_descriptions(void)
 void
 method_stats(const struct call *call)
 {
-	json_t *result, *list = for_interfaces(call, add_stats);
+	json_t *result;
 
-	if (list == NULL)
+	if (!has_interface(call))
 		return;
-	result = json_pack("{s:o}", "interfaces", list);
+	result = json_pack("{s:o}", "interfaces",
+	    for_interfaces(get(call->params, "interface"), add_stats));
 	if (json_is_true(get(call->params, "describe")))
 		json_object_set_new(result, "counters", counter_descriptions());
 	call_answer(call, result);
@@ -407,10 +419,7 @@ add_offloads(json_t *list, json_t *interface)
 void
 method_offload(const struct call *call)
 {
-	json_t *list = for_interfaces(call, add_offloads);
-
-	if (list != NULL)
-		call_answer(call, json_pack("{s:o}", "interfaces", list));
+	answer_interfaces(call, add_offloads);
 }
 
 void
@@ -440,7 +449,7 @@ method_subscribe(const struct call *call)
 	json_int_t sequence = state_sequence();
 
 	call_answer(call, json_pack("{s:I, s:o}", "sequence", sequence,
-			      "snapshot", status_object(call)));
+			      "snapshot", status_object()));
 	if (events_subscribe(call->client, sequence) == 0)
 		return;
 	jsonrpc_fail(&error, JSONRPC_INTERNAL, "subscribe again",

@@ -10,7 +10,7 @@ json_t *
 params_made(json_t *params)
 {
 	if (params == NULL)
-		complain("an argument is not UTF-8, or memory is short");
+		complain("an argument is not UTF-8");
 	return params;
 }
 

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <err.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/watch.h"
+#include "ipc/jsonrpc.h"
 
 static json_t *
 params_interface(const struct ctl *ctl)
@@ -268,6 +270,12 @@ static void __attribute__((noreturn)) version_own(void)
 	exit((int)output_end());
 }
 
+static void
+no_memory(void)
+{
+	errx(CTL_REFUSED, "memory is short");
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -276,6 +284,7 @@ main(int argc, char *argv[])
 	int option;
 
 	descriptors_fill();
+	jsonrpc_init(no_memory);
 	while ((option = getopt(argc, argv, "+:js:V")) != -1) {
 		if (option == 'j')
 			ctl.json = true;

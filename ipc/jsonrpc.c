@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ipc/jsonrpc.h"
@@ -37,10 +38,30 @@ static const struct {
     {json_error_null_character, "a NUL character in a string"},
     {json_error_null_byte_in_key, "a NUL character in a key"},
     {json_error_stack_overflow, "nested too deeply"},
-    {json_error_out_of_memory, "memory is short"},
 };
 
 static const char parse_hint[] = "send one JSON object on one line, in UTF-8";
+
+static void (*end_program)(void);
+
+static void *
+malloc_or_end(size_t size)
+{
+	void *p = malloc(size);
+
+	if (p == NULL) {
+		end_program();
+		abort();
+	}
+	return p;
+}
+
+void
+jsonrpc_init(void (*no_memory)(void))
+{
+	end_program = no_memory;
+	json_set_alloc_funcs(malloc_or_end, free);
+}
 
 const char *
 jsonrpc_class(int code)

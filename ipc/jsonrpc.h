@@ -11,6 +11,14 @@
  */
 #define JSONRPC_DEPTH 16
 
+/*
+ * To be called first: where an allocation of jansson fails, no_memory() ends
+ * the program.  jansson 2.14 does not survive it.  A string that it reads may
+ * lose the quote at its end, and it reads and writes on behind its buffers; of
+ * an object that it makes a member is missing, and nothing says so.
+ */
+void jsonrpc_init(void (*no_memory)(void));
+
 enum jsonrpc_code {
 	JSONRPC_PARSE = -32700,
 	JSONRPC_INVALID_REQUEST = -32600,
@@ -69,7 +77,7 @@ int jsonrpc_read_message(
 void jsonrpc_message_clear(struct jsonrpc_message *);
 
 /*
- * Builders: a new reference, or NULL when memory is short.  result and
+ * Builders: a new reference, or NULL when a text is not UTF-8.  result and
  * params are stolen and may be NULL; id is borrowed, NULL for null.
  */
 json_t *jsonrpc_call(const char *method, json_t *params, int id);

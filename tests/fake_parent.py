@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -27,6 +28,12 @@ F_ADD_SEALS, ALL_SEALS = 1033, 15
 SLOTS = 512
 PEER_COUNTERS = ["tx_packets", "tx_bytes", "tx_dropped", "rx_packets",
                  "rx_bytes", "rx_dropped", "rx_overflow", "socket_errors"]
+
+
+def has_sanitizer(program):
+    """Its heap is its own then, and what it says when that ends."""
+    with open(os.path.join(BUILD, program), "rb") as f:
+        return b"__asan_init" in f.read()
 
 
 def counter_names():
@@ -122,7 +129,7 @@ class Parent:
     """Starts tund-control and talks to it; a context manager."""
 
     def __init__(self, program="tund-control", mode=0o666, first=True,
-                 first_state=None):
+                 first_state=None, memory=None):
         self.dir = tempfile.mkdtemp(prefix="tund-control-test.")
         os.chmod(self.dir, 0o755)
         self.admin = os.path.join(self.dir, "tund.sock")
@@ -136,7 +143,7 @@ class Parent:
         self.ready_value = None
         self.on_request = None
         self.status = None
-        self.pid = self.spawn(os.path.join(BUILD, program), child)
+        self.pid = self.spawn(os.path.join(BUILD, program), child, memory)
         child.close()
         self.send(CONFIG, 0, struct.pack("=IIII", 65534, 65534, 3, 0))
         for number, sock in enumerate(self.listeners):
@@ -156,10 +163,13 @@ class Parent:
         return sock
 
     @staticmethod
-    def spawn(path, child):
+    def spawn(path, child, memory):
+        """A limit that is lower than its own stays in force."""
         pid = os.fork()
         if pid == 0:
             try:
+                if memory is not None:
+                    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
                 os.dup2(child.fileno(), 3, inheritable=True)
                 os.closerange(4, 1024)
                 os.execv(path, [path])

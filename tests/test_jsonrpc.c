@@ -1,3 +1,5 @@
+#include <sys/wait.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -230,6 +233,74 @@ every_code_has_a_class(void **state)
 	assert_string_equal(jsonrpc_class(1), "unknown");
 }
 
+static unsigned int allocations, allocation_that_fails;
+
+void *__real_malloc(size_t);
+void *__wrap_malloc(size_t);
+
+/* Of jsonrpc.c alone, which is that of jansson. */
+void *
+__wrap_malloc(size_t size)
+{
+	if (++allocations == allocation_that_fails)
+		return NULL;
+	return __real_malloc(size);
+}
+
+static void
+no_memory(void)
+{
+	_exit(42);
+}
+
+/* In a string of 14, 30 or 62 bytes its closing quote wants more memory. */
+static void
+read_and_answer(void)
+{
+	static const char line[] = CALL
+	    ",\"params\":{\"fourteen bytes\":\"thirty bytes: 0123456789"
+	    " 012345\",\"a\":\"01234567890123456789012345678901234567890123"
+	    "456789012345678901\"}}";
+	struct jsonrpc_request r;
+	struct jsonrpc_error error;
+	json_t *answer;
+	char *text;
+
+	assert_int_equal(jsonrpc_read_request(LINE(line), &r, &error), 0);
+	answer = jsonrpc_result(r.id, json_pack("{s:O}", "p", r.params));
+	text = json_dumps(answer, JSON_COMPACT);
+	assert_non_null(text);
+	free(text);
+	json_decref(answer);
+	jsonrpc_request_clear(&r);
+}
+
+static void
+no_allocation_that_failed_is_survived(void **state)
+{
+	unsigned int n, all;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	jsonrpc_init(no_memory);
+	allocations = 0;
+	read_and_answer();
+	all = allocations;
+	assert_true(all > 30);
+	for (n = 1; n <= all; n++) {
+		allocations = 0;
+		if ((pid = fork()) == 0) {
+			allocation_that_fails = n;
+			read_and_answer();
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 42);
+	}
+}
+
 int
 main(void)
 {
@@ -242,6 +313,7 @@ main(void)
 	    cmocka_unit_test(what_is_built_can_be_read),
 	    cmocka_unit_test(a_message_that_makes_no_sense_is_refused),
 	    cmocka_unit_test(every_code_has_a_class),
+	    cmocka_unit_test(no_allocation_that_failed_is_survived),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
