@@ -42,7 +42,7 @@ enum log_level log_get_level(void);
 const char *log_level_name(enum log_level);
 int log_level_parse(const char *name);
 
-/* log_warn and fatal add ": " and strerror(errno); the x forms do not. */
+/* log_warn and fatal add ": " and why_errno(errno); the x forms do not. */
 void log_warn(const char *, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *, ...) __attribute__((format(printf, 1, 2)));

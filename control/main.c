@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/event_log.h"
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "control/client.h"
@@ -63,6 +64,7 @@ main(int argc, char *argv[])
 	struct event_base *base;
 
 	log_init("tund-control", LOG_LEVEL_INFO);
+	event_log_init();
 	if (argc != 1)
 		fatalx("%s takes no arguments; see tund-control(7)", argv[0]);
 	parent_check();

@@ -13,6 +13,7 @@
 #include "config.h"
 
 #include "common/descriptors.h"
+#include "common/event_log.h"
 #include "common/log.h"
 #include "common/why.h"
 #include "privsep/conf.h"
@@ -331,6 +332,7 @@ main(int argc, char **argv)
 	descriptors_fill();
 	options_parse(argc, argv, &o);
 	log_init("tund", o.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	event_log_init();
 	TAILQ_INIT(&d.ifaces);
 	d.conf = conf_parse(o.path, o.macros, o.macro_count, print_error, NULL);
 	if (d.conf == NULL)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/event_log.h"
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "ipc/imsg.h"
@@ -305,6 +306,7 @@ main(void)
 	pid_t parent = getppid();
 
 	log_init("tund-worker", LOG_LEVEL_INFO);
+	event_log_init();
 	if (!imsg_is_channel(PARENT_FD))
 		fatalx("this is started by tund(8), not by hand");
 	signal(SIGPIPE, SIG_IGN);
