@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "ctl/client.h"
+#include "ctl/memory.h"
 #include "ctl/text.h"
 
 /*
@@ -147,11 +148,7 @@ client_open(const char *path, bool admin, struct client **out)
 		if (fd == -1)
 			return connect_failed(path, admin, error);
 	}
-	if ((c = calloc(1, sizeof(*c))) == NULL) {
-		close(fd);
-		complain("memory is short");
-		return CTL_REFUSED;
-	}
+	c = need(calloc(1, sizeof(*c)));
 	c->fd = fd;
 	*out = c;
 	return CTL_OK;
@@ -192,13 +189,12 @@ static int
 make_room(struct client *c)
 {
 	size_t room = c->room == 0 ? 16384 : 2 * c->room;
-	char *buf;
 
 	if (c->held < c->room)
 		return 0;
-	if (room > LINE_MAX_BYTES || (buf = realloc(c->buf, room)) == NULL)
+	if (room > LINE_MAX_BYTES)
 		return -1;
-	c->buf = buf;
+	c->buf = need(realloc(c->buf, room));
 	c->room = room;
 	return 0;
 }
@@ -230,8 +226,7 @@ client_read(struct client *c, int64_t deadline)
 	ssize_t n;
 
 	if (make_room(c) == -1) {
-		complain("the answer is too long, or memory is short; ask for "
-			 "one interface");
+		complain("the answer is too long; ask for one interface");
 		return CTL_REFUSED;
 	}
 	if (!client_wait(c, deadline)) {

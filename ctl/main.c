@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <err.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "ctl/change.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
+#include "ctl/memory.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
 #include "ctl/watch.h"
@@ -268,12 +268,6 @@ static void __attribute__((noreturn)) version_own(void)
 {
 	printf("tundctl %s\n", PACKAGE_VERSION);
 	exit((int)output_end());
-}
-
-static void
-no_memory(void)
-{
-	errx(CTL_REFUSED, "memory is short");
 }
 
 int

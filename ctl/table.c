@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/memory.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 
@@ -20,14 +21,6 @@ struct table {
 	size_t room;
 };
 
-static void *
-need(void *p)
-{
-	if (p == NULL)
-		err(CTL_REFUSED, "memory is short");
-	return p;
-}
-
 struct table *
 table_new(void)
 {
@@ -38,7 +31,7 @@ void
 table_cell(struct table *t, const char *text)
 {
 	size_t column = t->used % t->width;
-	char *safe = need(text_safe(text));
+	char *safe = text_safe(text);
 
 	if (t->used == t->room) {
 		t->room = t->room == 0 ? 64 : 2 * t->room;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/memory.h"
 #include "ctl/text.h"
 
 /* Ranges of characters that never reach a terminal. */
@@ -72,12 +73,10 @@ char *
 text_safe(const char *text)
 {
 	/* the longest form of one byte is \u{fffd} */
-	char *safe = malloc(strlen(text) * 8 + 1), *to = safe;
+	char *safe = need(malloc(strlen(text) * 8 + 1)), *to = safe;
 	uint32_t c;
 	size_t n;
 
-	if (safe == NULL)
-		return NULL;
 	for (; *text != '\0'; text += n) {
 		n = utf8_next(text, &c);
 		if (is_unsafe(c)) {
@@ -104,10 +103,12 @@ text_width(const char *text)
 static void __attribute__((format(printf, 3, 0)))
 print_safe(FILE *to, const char *before, const char *fmt, va_list ap)
 {
-	char *text = NULL, *safe = NULL;
+	char *text, *safe;
 
-	if (vasprintf(&text, fmt, ap) != -1 && (safe = text_safe(text)) != NULL)
-		fprintf(to, "%s%s\n", before, safe);
+	if (vasprintf(&text, fmt, ap) == -1)
+		no_memory();
+	safe = text_safe(text);
+	fprintf(to, "%s%s\n", before, safe);
 	free(text);
 	free(safe);
 }

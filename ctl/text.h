@@ -12,7 +12,7 @@
 
 /*
  * A copy, the caller's, in which control characters and those that change
- * the direction of writing stand as \u{1b}.  NULL when memory is short.
+ * the direction of writing stand as \u{1b}.
  */
 char *text_safe(const char *);
 /* Columns that it takes on the screen: one per character. */
