@@ -63,8 +63,7 @@ set_read_offloads(
 	json_object_foreach (offloads, key, value) {
 		if ((word = offload_word_find(key)) == OFFLOAD_WORDS) {
 			jsonrpc_fail(error, JSONRPC_INVALID_PARAMS,
-			    "one of tso-tx, uso-tx, tso-rx, uso-rx, udp-gso, "
-			    "udp-gro, tso, uso, gro",
+			    "there are " OFFLOAD_WORD_LIST,
 			    "no offload \"%.64s\"", key);
 			return -1;
 		}

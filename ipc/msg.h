@@ -72,6 +72,8 @@ const char *offload_name(enum offload);
  * "gro", which stand for some of them.
  */
 #define OFFLOAD_WORDS (OFFLOAD_COUNT + 3)
+#define OFFLOAD_WORD_LIST \
+	"tso, uso, gro, tso-tx, uso-tx, tso-rx, uso-rx, udp-gso, udp-gro"
 struct offload_word {
 	const char *name;
 	uint32_t bits;

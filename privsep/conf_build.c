@@ -419,8 +419,7 @@ build_offload(
 
 	if (n == OFFLOAD_WORDS) {
 		conf_error(b->errors, where,
-		    "unknown offload \"%s\"; there are tso, uso, gro, tso-tx, "
-		    "uso-tx, tso-rx, uso-rx, udp-gso and udp-gro",
+		    "unknown offload \"%s\"; there are " OFFLOAD_WORD_LIST,
 		    name);
 		return;
 	}

@@ -437,14 +437,18 @@ a_word_switches_one_offload_or_two(void **state)
 	    {"udp-gso", OFFLOAD_BIT(OFFLOAD_UDP_GSO)},
 	    {"udp-gro", OFFLOAD_BIT(OFFLOAD_UDP_GRO)},
 	};
-	size_t i, n;
+	char list[sizeof(OFFLOAD_WORD_LIST) + 1] = "";
+	size_t i, n, used = 0;
 
 	(void)state;
 	for (i = 0; i < OFFLOAD_WORDS; i++) {
 		n = offload_word_find(words[i].name);
 		assert_true(n < OFFLOAD_WORDS);
 		assert_int_equal(offload_word(n)->bits, words[i].bits);
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+		    "%s%s", i == 0 ? "" : ", ", words[i].name);
 	}
+	assert_string_equal(list, OFFLOAD_WORD_LIST);
 	assert_int_equal(offload_word_find("tso-"), OFFLOAD_WORDS);
 	assert_int_equal(offload_word_find(""), OFFLOAD_WORDS);
 }
