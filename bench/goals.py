@@ -21,19 +21,22 @@ class Judge:
         self.samples = samples
         self.cpu = cpu
         self.results = []
+        self.unjudged = 0
 
     def median(self, mode, name, way):
         values = self.samples.get((mode, name, way))
         return statistics.median(values.values()) if values else None
 
-    def best(self, mode, name, ways, pick=max):
-        found = [m for m in (self.median(mode, name, w) for w in ways)
+    def best(self, mode, name, pick):
+        """Of the foreign ones."""
+        found = [m for m in (self.median(mode, name, w) for w in FOREIGN)
                  if m is not None]
         return pick(found) if found else None
 
     def add(self, what, value, goal, at_least=True, spread=None):
-        """A goal that cannot be judged, for want of numbers, is left out."""
+        """One without numbers cannot be judged, and is counted as that."""
         if value is None:
+            self.unjudged += 1
             return
         self.results.append({
             "what": what, "value": round(value, 4), "goal": goal,
@@ -47,16 +50,15 @@ class Judge:
         a = self.samples.get((mode, *over), {})
         b = self.samples.get((mode, *under), {})
         each = [a[n] / b[n] for n in a if b.get(n)]
-        if each:
-            self.add(what, statistics.median(each), goal,
-                     spread=(min(each), max(each)))
+        self.add(what, statistics.median(each) if each else None, goal,
+                 spread=(min(each), max(each)) if each else None)
 
     def to_best(self, what, mode, over, goal, pick=max):
         """over: (measure, way); to the best of the foreign ones."""
         mine = self.median(mode, *over)
-        best = self.best(mode, over[0], FOREIGN, pick)
-        if mine is not None and best:
-            self.add(what, mine / best, goal, pick is max)
+        best = self.best(mode, over[0], pick)
+        known = mine is not None and best is not None
+        self.add(what, mine / best if known else None, goal, pick is max)
 
 
 def throughput(j, mine="tund"):
@@ -101,19 +103,17 @@ def cost(j, mine="tund"):
     label = mine.removeprefix("tund")
     for cc in ("bbr", "cubic"):
         spent = j.cpu.get((ON, f"tcp {cc} 1 stream a-b", mine))
-        if spent:
-            j.add(f"daemons' CPU, tcp {cc} 1 stream{label}, s/GB",
-                  statistics.median(spent), 0.75, False,
-                  (min(spent), max(spent)))
+        j.add(f"daemons' CPU, tcp {cc} 1 stream{label}, s/GB",
+              statistics.median(spent) if spent else None, 0.75, False,
+              (min(spent), max(spent)) if spent else None)
 
 
 def memory(j, extra):
-    rss = extra.get("worker_rss_kib")
-    if rss:
-        j.add("the worker's memory, KiB", max(rss), RSS_MAX_KIB, False)
-    if rss and len(rss) > 2:
-        j.add("its growth after the first round, KiB", rss[-1] - rss[1], 0,
-              False)
+    rss = extra.get("worker_rss_kib") or []
+    j.add("the worker's memory, KiB", max(rss, default=None), RSS_MAX_KIB,
+          False)
+    j.add("its growth after the first round, KiB",
+          rss[-1] - rss[1] if len(rss) > 2 else None, 0, False)
 
 
 def versions(j):
@@ -161,14 +161,16 @@ def judge(samples, cpu, extra):
             j.add(f"{row['name']}: to memcpy", row["ratio"]["median"],
                   row["goal"], False,
                   (row["ratio"]["p10"], row["ratio"]["p90"]))
-    return j.results
+    return j
 
 
-def show(results):
+def show(j):
+    results = j.results
     print(f"\n{'goals':58} {'value':>9}  {'goal':>8}")
     for r in results:
-        spread = f"({r['min']:.2f}..{r['max']:.2f})" if "min" in r else ""
-        print(f"{r['what']:58} {r['value']:9.2f}  {r['sense']} {r['goal']:<6}"
+        spread = f"({r['min']:.3f}..{r['max']:.3f})" if "min" in r else ""
+        print(f"{r['what']:58} {r['value']:9.3f}  {r['sense']} {r['goal']:<6}"
               f"{'pass' if r['pass'] else 'FAIL'} {spread}")
     missed = sum(not r["pass"] for r in results)
-    print(f"{len(results) - missed} of {len(results)} goals reached")
+    print(f"{len(results) - missed} of {len(results)} goals reached, "
+          f"{j.unjudged} not judged for want of numbers")

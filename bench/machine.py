@@ -7,6 +7,7 @@ import subprocess
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
+VETH_MTU = 1500
 
 
 def run(*argv, check=True, timeout=60):
@@ -115,8 +116,7 @@ class Load:
 class Namespaces:
     """Two network namespaces with a veth between them."""
 
-    def __init__(self, mtu=1500):
-        self.mtu = mtu
+    def __init__(self):
         tag = os.getpid()
         self.names = {"a": f"bench{tag}a", "b": f"bench{tag}b"}
         self.children = []
@@ -125,8 +125,8 @@ class Namespaces:
         for ns in self.names.values():
             run("ip", "netns", "add", ns)
         run("ip", "link", "add", "v0", "netns", self.names["a"], "mtu",
-            str(self.mtu), "type", "veth", "peer", "name", "v0", "netns",
-            self.names["b"], "mtu", str(self.mtu))
+            str(VETH_MTU), "type", "veth", "peer", "name", "v0", "netns",
+            self.names["b"], "mtu", str(VETH_MTU))
         for side, ns in self.names.items():
             n = 1 if side == "a" else 2
             self.ip(side, "link", "set", "lo", "up")
@@ -134,14 +134,9 @@ class Namespaces:
             self.ip(side, "addr", "add", f"2001:db8::{n}/64", "dev", "v0",
                     "nodad")
             self.ip(side, "link", "set", "v0", "up")
-            self.sysctl(side, "net.ipv4.ping_group_range=0 2147483647")
 
     def ip(self, side, *argv, check=True):
         return run("ip", "-n", self.names[side], *argv, check=check)
-
-    def sysctl(self, side, setting):
-        return run(*self.enter(side), "sysctl", "-q", "-w", setting,
-                   check=False)
 
     def enter(self, side):
         return ["ip", "netns", "exec", self.names[side]]
@@ -152,11 +147,11 @@ class Namespaces:
         self.children.append(child)
         return child
 
-    def stop(self, child, sig=signal.SIGTERM, wait=5):
+    def stop(self, child):
         if child.poll() is None:
-            child.send_signal(sig)
+            child.send_signal(signal.SIGTERM)
             try:
-                child.wait(wait)
+                child.wait(5)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -211,6 +206,10 @@ def describe():
             model = line.split(":", 1)[1].strip()
             break
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return {"kernel": platform.release(), "machine": platform.machine(),
+    cc = read("/proc/sys/net/ipv4/tcp_congestion_control") or "?"
+    return {"date": time.strftime("%Y-%m-%d"),
+            "congestion_control": cc.strip(),
+            "iperf3": run("iperf3", "--version").splitlines()[0],
+            "kernel": platform.release(), "machine": platform.machine(),
             "cpu": model, "cpus": os.cpu_count(),
             "memory_gib": round(pages / 2**30, 1)}

@@ -6,6 +6,8 @@ interleaved rounds.  See BENCHMARKS.md for the method.
 """
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import re
@@ -19,14 +21,18 @@ import time
 from typing import NamedTuple, Optional
 
 import goals
-from machine import Load, Namespaces, describe, read, resident_kib, run
-from tunnels import (FOREIGN, Tund, Tund6, TundPeers, TundPinned, TundQueues,
-                     TundRr, TundSink, Veth, Vxlan, install)
+from machine import (VETH_MTU, Load, Namespaces, describe, read, resident_kib,
+                     run)
+from tunnels import (FOREIGN, MTU, Tund, Tund6, TundPeers, TundPinned,
+                     TundQueues, TundRr, TundSink, Veth, Vxlan, install)
 
 IPERF_PORT = 5201
 PPS_PORT = 5300
 RETRIES = 3
 PING_INTERVAL = 0.01
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WAYS = {"veth", "vxlan", "tund", "tund rr", "tund pinned", "tund 6 in 4",
+        "tund 4 in 6", "tund 6 in 6", *goals.FOREIGN}
 
 
 class Way:
@@ -56,10 +62,11 @@ class Bench:
         self.cpu = {}      # the same -> [seconds per GB]
         # the same -> [Gbit/s]: a generator may be kept from its rate
         self.offered = {}
+        # the same -> [share of a CPU that others had], where it was too much
+        self.others = {}
         self.up = []       # tunnels
         self.round = 0
         self.repeated = 0
-        self.disturbed = 0
         self.failed = []
         self.workers = []  # whose memory is looked at after each round
         self.resident = []
@@ -81,30 +88,33 @@ class Bench:
 
     # ---- one run each ----
 
-    def iperf(self, way, *more, seconds=None):
+    @contextlib.contextmanager
+    def iperf_server(self):
         server = self.net.spawn("b", "iperf3", "-s", "-1", "-p",
                                 str(IPERF_PORT), stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
         try:
-            self.wait_for_listener("b", IPERF_PORT)
-            seconds = seconds or self.args.seconds
-            out = run(*self.net.enter("a"), "iperf3", "-c", way.to("b"), "-p",
-                      str(IPERF_PORT), "-t", str(seconds), "-J", *more,
-                      timeout=seconds + 20, check=False)
-            report = json.loads(out)
-            if "error" in report:
-                raise RuntimeError(report["error"])
-            return report["end"]
+            for _ in range(100):
+                if run(*self.net.enter("b"), "ss", "-Hltn",
+                       f"sport = :{IPERF_PORT}").strip():
+                    break
+                time.sleep(0.02)
+            else:
+                raise RuntimeError("iperf3 does not listen")
+            yield
         finally:
             self.net.stop(server)
 
-    def wait_for_listener(self, side, port):
-        for _ in range(100):
-            out = run(*self.net.enter(side), "ss", "-Hltn", f"sport = :{port}")
-            if out.strip():
-                return
-            time.sleep(0.02)
-        raise RuntimeError(f"nothing listens on port {port}")
+    def iperf(self, way, *more):
+        seconds = self.args.seconds
+        with self.iperf_server():
+            out = run(*self.net.enter("a"), "iperf3", "-c", way.to("b"), "-p",
+                      str(IPERF_PORT), "-t", str(seconds), "-J", *more,
+                      timeout=seconds + 20, check=False)
+        report = json.loads(out)
+        if "error" in report:
+            raise RuntimeError(report["error"])
+        return report["end"]
 
     def tcp(self, way, cc, streams=1, reverse=False):
         end = self.iperf(way, "-C", cc, "-P", str(streams),
@@ -133,7 +143,9 @@ class Bench:
         if "-r" in options:
             sent = json.loads(sent)
             offered = sent["bytes"] * 8 / sent["seconds"] / 1e9
-        took = got["seconds"] or 1
+        if not got["received"]:
+            raise RuntimeError("nothing arrived")
+        took = got["seconds"]
         rate = (got["received"] / 1e3 if field == "packets"
                 else got["bytes"] * 8 / 1e9)
         return Run(rate / took, got["bytes"] / 1e9, offered)
@@ -202,8 +214,11 @@ class Bench:
                   timeout=seconds + 20, check=False)
         times = [float(t) for t in re.findall(r"time=([0-9.]+)", out)]
         if len(times) < 10:
-            raise RuntimeError(f"{way.name}: pings were lost")
-        return sorted(times)
+            raise RuntimeError("pings were lost")
+        # the last may have been under way; one that is lost took for ever
+        sent = int(re.search(r"(\d+) packets transmitted", out).group(1))
+        lost = max(0, sent - len(times) - 1)
+        return sorted(times) + [float("inf")] * lost
 
     def ping_idle(self, way):
         times = self.ping(way, min(2, self.args.seconds))
@@ -212,41 +227,51 @@ class Bench:
     def ping_loaded(self, way, cc):
         # the stream begins before the pings and outlasts them
         seconds = self.args.seconds
-        server = self.net.spawn("b", "iperf3", "-s", "-1", "-p",
-                                str(IPERF_PORT), stdout=subprocess.DEVNULL)
-        client = None
-        try:
-            self.wait_for_listener("b", IPERF_PORT)
+        with self.iperf_server():
             client = self.net.spawn("a", "iperf3", "-c", way.to("b"), "-p",
                                     str(IPERF_PORT), "-t", str(seconds + 2),
-                                    "-C", cc, stdout=subprocess.DEVNULL)
-            time.sleep(0.7)
-            times = self.ping(way, seconds)
-            return Run(times[int(len(times) * 0.99)])
-        finally:
-            if client is not None:
-                client.wait(seconds + 20)
+                                    "-C", cc, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL)
+            try:
+                time.sleep(0.7)
+                times = self.ping(way, seconds)
+                if client.wait(seconds + 20) != 0:
+                    raise RuntimeError("no stream ran beside the pings")
+            finally:
                 self.net.stop(client)
-            self.net.stop(server)
+        p99 = times[int(len(times) * 0.99)]
+        if p99 == float("inf"):
+            raise RuntimeError("more than a hundredth of the pings were lost")
+        return Run(p99)
 
     # ---- rounds ----
 
     def sample(self, key, way, measure):
-        """One run, again while something else uses the machine."""
+        """
+        One run, again while something else uses the machine: of those all the
+        one that was disturbed least.
+        """
+        best = None
         for attempt in range(RETRIES + 1):
             load = Load(self.net.ours)
-            before = way.tunnel.cpu()
+            who, before = way.tunnel.processes(), way.tunnel.cpu()
             got = measure(way)
             cpu = way.tunnel.cpu() - before
             others = load.share()
-            if others * 100 <= self.args.others or attempt == RETRIES:
+            if way.tunnel.processes() != who:
+                raise RuntimeError("a process of it ended during the run")
+            if best is None or others < best[0]:
+                best = others, got, cpu
+            if others * 100 <= self.args.others:
                 break
-            self.repeated += 1
-        self.disturbed += others * 100 > self.args.others
+            self.repeated += attempt < RETRIES
+        others, got, cpu = best
+        if others * 100 > self.args.others:
+            self.others.setdefault(key, []).append(others)
         self.samples.setdefault(key, {})[self.round] = got.value
         if got.offered is not None:
             self.offered.setdefault(key, []).append(got.offered)
-        if got.gigabytes:
+        if got.gigabytes and way.tunnel.children:
             self.cpu.setdefault(key, []).append(cpu / got.gigabytes)
         return got.value
 
@@ -255,10 +280,14 @@ class Bench:
             yield self.round
 
     def rounds(self, mode, measures):
-        """measures: (name, function, ways).  Ways take turns in a round."""
+        """
+        measures: (name, function, ways).  Ways take turns in a round, and in
+        the next another is the first.
+        """
         for n in self.each_round():
             for name, function, ways in measures:
-                for way in ways:
+                first = n % len(ways)
+                for way in ways[first:] + ways[:first]:
                     self.one(mode, name, way, function)
             self.look_at_memory()
             say(f"{mode}: round {n + 1} of {self.args.rounds} done")
@@ -298,12 +327,12 @@ def tcp_measures(bench, all_ways, near, streams=(1, 4)):
 
 
 def start_all(bench, tunnels):
-    """Those that run; without ours and the veth there is no use in the rest."""
+    """Those that run; without what is needed there is no use in the rest."""
     for tunnel in tunnels:
         try:
             bench.start(tunnel)
         except (RuntimeError, OSError, subprocess.TimeoutExpired) as e:
-            if isinstance(tunnel, (Tund, Veth)):
+            if tunnel.needed:
                 raise
             bench.failed.append(f"{tunnel.name} does not run: {e}")
             say(bench.failed[-1])
@@ -357,8 +386,6 @@ def main_part(bench, folder):
         ("udp 1200 B in runs", bench.udp, near),
         ("udp 64 B", bench.small, near)])
     net.offloads(True)
-    if sorted(bench.workers) != sorted(tund.workers()):
-        bench.failed.append("a worker was restarted on the way")
     bench.workers = []
     # at the start, then after each round
     return {"worker_rss_kib": bench.resident}
@@ -436,22 +463,36 @@ def attempt(bench, part, folder):
             bench.stop(tunnel)
 
 
+def figure(values, places):
+    return f"{statistics.median(values):.{places}f}" if values else ""
+
+
 def table(bench):
-    """A row for each measure, a column for each way."""
-    rows = {}
-    for (mode, name, way), values in bench.samples.items():
-        rows.setdefault((mode, name), {})[way] = list(values.values())
-    for (mode, name), ways in rows.items():
-        print(f"\n{mode}: {name} ({goals.unit(name)}), median (min..max), "
-              "CPU s/GB")
-        for way, values in ways.items():
-            cpu = bench.cpu.get((mode, name, way))
-            spent = f"{statistics.median(cpu):8.2f}" if cpu else ""
-            sent = bench.offered.get((mode, name, way))
-            if sent:
-                spent += f", offered {statistics.median(sent):.1f}"
-            print(f"  {way:22} {statistics.median(values):9.3f} "
-                  f"({min(values):.3f}..{max(values):.3f}) {spent}")
+    """A row for each way of each measure; those of a measure stand together."""
+    row = "{:46} {:14} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9}"
+    print("\n" + ", ".join(f"{k} {v}" for k, v in describe().items()) + "\n")
+    print(row.format("measure", "way", "median", "min", "max", "CPU s/GB",
+                     "offered", "disturbed"))
+    mode, measures = None, {}
+    for key in bench.samples:
+        measures.setdefault(key[:2], []).append(key)
+    for (of, name), keys in measures.items():
+        if of != mode:
+            mode = of
+            print(f"\n{mode}")
+        label = f"{name}, {goals.unit(name)}"
+        for key in keys:
+            values = bench.samples[key].values()
+            print(row.format(label, key[2], figure(values, 3),
+                             f"{min(values):.3f}", f"{max(values):.3f}",
+                             figure(bench.cpu.get(key), 2),
+                             figure(bench.offered.get(key), 1),
+                             len(bench.others.get(key, [])) or "").rstrip())
+            label = ""
+
+
+def disturbed(bench):
+    return sum(len(shares) for shares in bench.others.values())
 
 
 def spread(values):
@@ -459,7 +500,7 @@ def spread(values):
             "max": max(values)}
 
 
-def as_json(bench, extra, results):
+def as_json(bench, extra, judged):
     found = {}
     for (mode, name, way), by_round in bench.samples.items():
         values = list(by_round.values())
@@ -470,13 +511,17 @@ def as_json(bench, extra, results):
         sent = bench.offered.get((mode, name, way))
         if sent:
             entry["offered"] = spread(sent)
+        others = bench.others.get((mode, name, way))
+        if others:
+            entry["disturbed"] = others
         found.setdefault(mode, {}).setdefault(name, {})[way] = entry
     return {"machine": describe(), "settings": {
                 "seconds": bench.args.seconds, "rounds": bench.args.rounds,
                 "others_percent": bench.args.others,
-                "veth_mtu": 1500, "tun_mtu": 1420},
-            "results": found, "goals": results, "failed": bench.failed,
-            "repeated": bench.repeated, "disturbed": bench.disturbed, **extra}
+                "veth_mtu": VETH_MTU, "tun_mtu": MTU},
+            "results": found, "goals": judged.results,
+            "unjudged": judged.unjudged, "failed": bench.failed,
+            "repeated": bench.repeated, "disturbed": disturbed(bench), **extra}
 
 
 def options():
@@ -513,12 +558,29 @@ def check(args):
     for tool in ("ip", "ss", "ethtool", "iperf3", "ping"):
         if shutil.which(tool) is None:
             sys.exit(f"net.py: {tool} is missing")
-    known = (read("/proc/sys/net/ipv4/tcp_available_congestion_control") or ""
-             ).split()
+    if not set(args.ways or ()) <= WAYS:
+        sys.exit(f"net.py: --ways is one of {', '.join(sorted(WAYS))}")
     for cc in ("bbr", "cubic"):
-        if cc not in known:
+        if cc not in congestion_controls():
             run("modprobe", f"tcp_{cc}", check=False)
+        if cc not in congestion_controls():
+            sys.exit(f"net.py: this kernel has no {cc}, tcp_{cc}")
     return args
+
+
+def congestion_controls():
+    return (read("/proc/sys/net/ipv4/tcp_available_congestion_control") or ""
+            ).split()
+
+
+def only_one():
+    """Two at once would measure each other.  The lock ends with us."""
+    lock = open("/run/tund-bench.lock", "w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("net.py: another run is under way; wait for its end")
+    return lock
 
 
 def interrupted(signum, frame):
@@ -527,9 +589,10 @@ def interrupted(signum, frame):
 
 def main():
     args = check(options())
+    lock = only_one()
     # also where a shell has it ignored for its background jobs
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, interrupted)
+    for signo in ENDING:
+        signal.signal(signo, interrupted)
     net = Namespaces()
     bench = Bench(args, net)
     extra = {}
@@ -545,22 +608,25 @@ def main():
         bench.failed.append("interrupted")
     finally:
         # to the end, however often Ctrl-C is pressed
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for signo in ENDING:
+            signal.signal(signo, signal.SIG_IGN)
         net.destroy()
         shutil.rmtree(folder, ignore_errors=True)
+    if not bench.samples and not bench.failed:
+        sys.exit("net.py: nothing was measured: no measure has such a name")
     if args.micro:
         extra["micro"] = json.loads(read(args.micro) or "{}").get("micro")
     table(bench)
-    results = goals.judge(bench.samples, bench.cpu, extra)
-    goals.show(results)
+    judged = goals.judge(bench.samples, bench.cpu, extra)
+    goals.show(judged)
     for line in bench.failed:
         print(f"failed: {line}")
     print(f"\nrepeated because something else used the machine: "
-          f"{bench.repeated}; kept although disturbed: {bench.disturbed}")
+          f"{bench.repeated}; kept although disturbed: {disturbed(bench)}")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as f:
-            json.dump(as_json(bench, extra, results), f, indent=1)
+            json.dump(as_json(bench, extra, judged), f, indent=1)
+    lock.close()
     return 1 if bench.failed else 0
 
 

@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import sys
 import time
 
 from machine import cpu_seconds, descendants, read, run, stat_of
 
 MTU = 1420
-# On the veth; the second half of the port numbers is as good as any.
+# On the veth.  Any that are free; the queues of tund take the next ones, too.
 PORTS = {"tund": 6080, "tund6": 6081, "tund rr": 6082,
          "tund pinned": 6083, "vxlan": 4789, "vtun": 5000, "openvpn": 1195,
          "fastd": 1196}
@@ -17,8 +18,8 @@ class Tunnel:
     """Inner addresses are 10.N.0.1 and .2, fd00:N::1 and ::2."""
     name = None
     number = None
-    device = None
     package = None
+    needed = False  # for any of the rest to be of use
 
     def __init__(self, net, folder):
         self.net = net
@@ -93,6 +94,7 @@ class Tunnel:
 class Veth(Tunnel):
     """No tunnel at all."""
     name = "veth"
+    needed = True
 
     def address(self, side, family=4):
         n = 1 if side == "a" else 2
@@ -120,6 +122,7 @@ class Tund(Tunnel):
     """Everything on, as installed."""
     name = "tund"
     number = 10
+    needed = True
     device = "tund0"
     outer = {"a": "192.0.2.1", "b": "192.0.2.2"}
     listen = "0.0.0.0"
@@ -153,12 +156,15 @@ class Tund(Tunnel):
         text = open("/etc/passwd", encoding="utf-8").read()
         if "\n_tund:" in text and "\n_tundctl:" in text:
             return ""
+        print("net.py: no _tund and _tundctl: their parts have nobody and "
+              "daemon", file=sys.stderr)
         return 'user "nobody"\ncontrol-user "daemon"\n'
 
     def start(self):
         for side in self.sides:
             base = os.path.join(self.folder, f"{self.name}-{side}")
             conf = self.write(f"{side}.conf", self.users() +
+                              "sandbox strict\n"
                               f'control "{base}.sock"\n'
                               f'control read-only "{base}.rsock"\n'
                               f"{self.interface(side)}\n")
@@ -174,6 +180,7 @@ class Tund(Tunnel):
 class Tund6(Tund):
     """The same with IPv6 outside."""
     name = "tund6"
+    needed = False
     number = 11
     device = "tund6"
     outer = {"a": "2001:db8::1", "b": "2001:db8::2"}
@@ -183,6 +190,7 @@ class Tund6(Tund):
 class TundRr(Tund):
     """The same with a real-time priority."""
     name = "tund rr"
+    needed = False
     number = 12
     device = "tund2"
     settings = ("sched-policy rr",)
@@ -191,6 +199,7 @@ class TundRr(Tund):
 class TundPinned(Tund):
     """Both workers on one CPU, and so on that of the veth's softirqs."""
     name = "tund pinned"
+    needed = False
     number = 13
     device = "tund3"
     settings = ("cpus 0",)
@@ -237,9 +246,6 @@ class TundPeers(Tund):
     Host a has 10.(64+i).0.0/16 for peer i, host b 10.(128+i).0.0/16, all of
     it local, so that as many flows as wanted can be sent.
     """
-    name = "tund"
-    device = "tund0"
-
     def __init__(self, net, folder, build, count, prefixes=0):
         super().__init__(net, folder, build)
         self.count = count
@@ -409,6 +415,8 @@ def install(packages):
         os.chmod(policy, 0o755)
     missing = []
     try:
+        # an old list of packages may name what is no longer served
+        run("apt-get", "-q", "update", check=False, timeout=300)
         for package in wanted:
             try:
                 run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get",
