@@ -401,17 +401,16 @@ def peers_part(bench, folder):
             for flows in (1, 128, 4096):
                 if flows < count:
                     continue
-                one_load(bench, tund, f"{count} peers, {flows} flows", count,
-                         flows)
+                many_flows(bench, "peers", Way(tund, label=f"{count} peers, "
+                           f"{flows} flows"), "10.128.0.1", "-f", str(flows),
+                           "-p", str(min(count, flows)), "-s", "10.64.0.1")
             bench.stop(tund)
-        for prefixes in (0, 10000):
+        for prefixes in (1, 10000):
             tund = TundPeers(net, folder, args.build, 1, prefixes)
             bench.start(tund)
-            label = f"{prefixes or 1} prefixes"
-            bench.one("prefixes", "udp 64 B", Way(tund, label=label),
-                      bench.small)
-            bench.one("prefixes", "udp 1200 B in runs", Way(tund, label=label),
-                      bench.udp)
+            # a look-up for every eighth packet, each of another prefix
+            many_flows(bench, "prefixes", Way(tund, label=f"{prefixes} "
+                       "prefixes"), "11.0.0.1", "-f", "4096", "-b", "8")
             bench.stop(tund)
         say(f"peers: round {n + 1} of {args.rounds} done")
 
@@ -437,14 +436,11 @@ def queues_part(bench, folder):
         say(f"queues: round {n + 1} of {args.rounds} done")
 
 
-def one_load(bench, tund, label, count, flows):
-    """Many flows are told apart by addresses; see TundPeers."""
-    way = Way(tund, label=label)
-    many = ["-f", str(flows), "-p", str(min(count, flows)), "-s", "10.64.0.1"]
-    to = "10.128.0.1"
-    bench.one("peers", "udp 64 B", way,
+def many_flows(bench, mode, way, to, *many):
+    """Flows are told apart by addresses; see TundPeers."""
+    bench.one(mode, "udp 64 B", way,
               lambda w: bench.pps(w, "-l", "64", *many, to=to))
-    bench.one("peers", "udp 1200 B in runs", way,
+    bench.one(mode, "udp 1200 B in runs", way,
               lambda w: bench.pps(w, "-g", "-l", "1200", *many, to=to,
                                   field="bytes"))
 
@@ -469,7 +465,7 @@ def figure(values, places):
 
 def table(bench):
     """A row for each way of each measure; those of a measure stand together."""
-    row = "{:46} {:14} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9}"
+    row = "{:46} {:20} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9}"
     print("\n" + ", ".join(f"{k} {v}" for k, v in describe().items()) + "\n")
     print(row.format("measure", "way", "median", "min", "max", "CPU s/GB",
                      "offered", "disturbed"))

@@ -244,9 +244,11 @@ class TundPeers(Tund):
     """
     One tund a side with many peers: each has its own pair of outer addresses.
     Host a has 10.(64+i).0.0/16 for peer i, host b 10.(128+i).0.0/16, all of
-    it local, so that as many flows as wanted can be sent.
+    it local, so that as many flows as wanted can be sent.  11.0.0.0/16 goes to
+    the first peer, too, whole or by a prefix for each of its addresses from
+    the first on.
     """
-    def __init__(self, net, folder, build, count, prefixes=0):
+    def __init__(self, net, folder, build, count, prefixes=1):
         super().__init__(net, folder, build)
         self.count = count
         self.prefixes = prefixes
@@ -257,6 +259,13 @@ class TundPeers(Tund):
     def inner_of(self, side, i):
         return f"10.{(64 if side == 'a' else 128) + i}"
 
+    def block(self, first):
+        """b has as many to check what comes, none of them its own."""
+        if self.prefixes == 1:
+            return [f"{first}.0.0.0/16"]
+        return [f"{first}.0.{n >> 8}.{n & 255}/32"
+                for n in range(self.prefixes)]
+
     def peers(self, side):
         other = "b" if side == "a" else "a"
         found = []
@@ -264,9 +273,7 @@ class TundPeers(Tund):
             prefixes = [f"{self.inner_of(other, i)}.0.0/16"]
             if i == 0:
                 prefixes.append(f"{self.address(other)}/32")
-                half = 0 if side == "a" else 128
-                prefixes += [f"11.{n >> 8}.{n & 255}.{half}/25"
-                             for n in range(self.prefixes)]
+                prefixes += self.block(11 if side == "a" else 12)
             found.append((f"p{i}", self.outer_of(other, i), prefixes))
         return found
 
@@ -279,6 +286,8 @@ class TundPeers(Tund):
                             f"{self.outer_of(other, i)}/32", "dev", "v0",
                             "src", self.outer_of(side, i))
         super().start()
+        self.net.ip("a", "route", "add", "11.0.0.0/16", "dev", self.device)
+        self.net.ip("b", "route", "add", "local", "11.0.0.0/16", "dev", "lo")
         for side, other in (("a", "b"), ("b", "a")):
             for i in range(self.count):
                 self.net.ip(side, "route", "add", "local",
@@ -289,6 +298,7 @@ class TundPeers(Tund):
 
     def stop(self):
         super().stop()
+        self.net.ip("b", "route", "del", "local", "11.0.0.0/16", check=False)
         for side, other in (("a", "b"), ("b", "a")):
             for i in range(self.count):
                 self.net.ip(side, "route", "del",
