@@ -37,6 +37,10 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
+#define STACK_MAX ((rlim_t)8 << 20)
+/* MiB of addresses beside its own memory: libraries, and what is mapped. */
+#define MAPPED_MIB 256
+
 static int
 capabilities_set(uint64_t permitted)
 {
@@ -286,22 +290,35 @@ layer_landlock(const struct sandbox *s)
 
 /* One that is lower already stays. */
 static int
-limit_data(unsigned int mib)
+limit_to(int resource, rlim_t most)
 {
-	rlim_t most = (rlim_t)mib << 20;
 	struct rlimit r;
 
+	if (getrlimit(resource, &r) == -1)
+		return -1;
+	if (r.rlim_max < most)
+		most = r.rlim_max;
+	r.rlim_cur = r.rlim_max = most;
+	return setrlimit(resource, &r);
+}
+
+/*
+ * RLIMIT_DATA counts what is private and writable.  What is shared, or only
+ * read, is an address all the same, and the stack grows without a call.
+ */
+static int
+limit_memory(unsigned int mib)
+{
+	if (limit_to(RLIMIT_STACK, STACK_MAX) == -1)
+		return -1;
 #ifdef SANITIZERS /* whose shadow of the memory is counted */
 	mib = 0;
 #endif
 	if (mib == 0)
 		return 0;
-	if (getrlimit(RLIMIT_DATA, &r) == -1)
+	if (limit_to(RLIMIT_DATA, (rlim_t)mib << 20) == -1)
 		return -1;
-	if (r.rlim_max < most)
-		most = r.rlim_max;
-	r.rlim_cur = r.rlim_max = most;
-	return setrlimit(RLIMIT_DATA, &r);
+	return limit_to(RLIMIT_AS, (rlim_t)(mib + MAPPED_MIB) << 20);
 }
 
 static int
@@ -319,7 +336,7 @@ layer_rlimits(const struct sandbox *s)
 	/* Standard error is /dev/null or a terminal, never a file to grow. */
 	if (setrlimit(RLIMIT_FSIZE, &none) == -1)
 		return -1;
-	if (limit_data(s->data) == -1)
+	if (limit_memory(s->data) == -1)
 		return -1;
 	return setrlimit(RLIMIT_NOFILE, &files);
 }

@@ -38,7 +38,7 @@ struct sandbox {
 	pid_t parent;	     /* getppid() when the child began */
 	bool strict;	     /* a missing layer is fatal */
 	unsigned int nofile; /* RLIMIT_NOFILE afterwards; 0: no new fd */
-	unsigned int data;   /* MiB, RLIMIT_DATA afterwards; 0: as it is */
+	unsigned int data;   /* MiB of memory afterwards; 0: as it is */
 	bool see_users; /* SO_PEERCRED must tell users apart, common/idmap.h */
 	/* Installs the seccomp filter; 0, or -1 with errno. */
 	int (*seccomp)(void);

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/why.h"
 #include "privsep/conf_lex.h"
+#include "privsep/writers.h"
 
 #define LEX_DEPTH_MAX 16	     /* files within files */
 #define LEX_FILES_MAX 256	     /* files in all */
@@ -205,12 +206,25 @@ lex_refuse_open(
 	lex_refuse(lex, path, from, why);
 }
 
+/* Where the name lies, and where it leads as a link. */
+static const char *
+lex_writable(const char *path, char buf[PATH_MAX])
+{
+	char end[PATH_MAX];
+	const char *found = writers_directory(path, buf);
+
+	if (found != NULL || realpath(path, end) == NULL)
+		return found;
+	return writers_directory(end, buf);
+}
+
 /* Who may write to the file may start what root starts. */
 static bool
 lex_file_is_safe(struct conf_lex *lex, const char *path, struct conf_where from,
     const struct stat *st)
 {
-	char why[768];
+	char why[768], buf[PATH_MAX];
+	const char *others;
 
 	if (!S_ISREG(st->st_mode))
 		snprintf(why, sizeof(why), "not a regular file; name one%s",
@@ -227,6 +241,11 @@ lex_file_is_safe(struct conf_lex *lex, const char *path, struct conf_where from,
 		snprintf(why, sizeof(why),
 		    "larger than %d bytes; split it with include",
 		    LEX_FILE_SIZE_MAX);
+	else if ((others = lex_writable(path, buf)) != NULL)
+		snprintf(why, sizeof(why),
+		    "users other than root may write to %.512s, and put "
+		    "another file there; let root own it, and chmod go-w",
+		    others);
 	else
 		return true;
 	lex_refuse(lex, path, from, why);

@@ -25,6 +25,8 @@
 #define REQUESTS_MS 500
 /* In a second, whatever they take: a script has some to ask after a reload. */
 #define REQUESTS_FREE 8
+/* But those that take long are not: the end of a child would be seen late. */
+#define REQUESTS_OWED_MS 2000
 /* Beyond this it is told no more of links: some 5,000 events. */
 #define UNREAD_MAX ((size_t)1 << 20)
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
@@ -310,7 +312,8 @@ static bool
 budget_is_spent(const struct budget *b, const struct msg_request *r)
 {
 	return b->owed >= REQUESTS_MS &&
-	       (r->kind == REQUEST_RELOAD || b->count >= REQUESTS_FREE);
+	       (r->kind == REQUEST_RELOAD || b->count >= REQUESTS_FREE ||
+		   b->owed >= REQUESTS_OWED_MS);
 }
 
 /* To refuse must cost nothing of what it is for. */

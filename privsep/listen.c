@@ -12,6 +12,7 @@
 #include "ipc/fdpass.h"
 #include "privsep/daemon.h"
 #include "privsep/listen.h"
+#include "privsep/writers.h"
 
 #define CONTROL_BACKLOG 16
 
@@ -50,24 +51,11 @@ remove_stale(const char *path)
 	return unlink(path);
 }
 
-/*
- * Who may write to the directory could put a socket of their own in the place
- * of this one, and be told what an administrator tells tund.  Where it is
- * sticky, as /tmp is, the owner of a file alone may take it away.
- */
-static bool
-others_may_replace(const struct stat *st)
-{
-	mode_t others = S_IWOTH | (st->st_gid == 0 ? 0 : S_IWGRP);
-
-	return st->st_uid != 0 ||
-	       ((st->st_mode & others) != 0 && (st->st_mode & S_ISVTX) == 0);
-}
-
 static int
 make_directory(const char *path)
 {
-	char copy[CONF_PATH_MAX], *dir;
+	char copy[CONF_PATH_MAX], writable[PATH_MAX], *dir;
+	const char *others;
 	struct stat st;
 	bool made = true;
 
@@ -83,14 +71,15 @@ make_directory(const char *path)
 		    path, strerror(errno));
 		return -1;
 	}
-	if (others_may_replace(&st)) {
-		log_warnx("users other than root may write to %s, and could "
-			  "replace the control socket; let root own it, and "
-			  "chmod go-w, or choose another \"control\" path",
-		    dir);
-		return -1;
-	}
-	return 0;
+	/* who may could have what an administrator tells tund */
+	if ((others = writers_directory(path, writable)) == NULL)
+		return 0;
+	log_warnx(
+	    "users other than root may write to %s, and could replace the "
+	    "control socket; let root own it, and chmod go-w, or choose "
+	    "another \"control\" path",
+	    others);
+	return -1;
 }
 
 /*
@@ -106,7 +95,7 @@ bind_file(int fd, const struct sockaddr_un *sun, gid_t gid)
 	umask(old);
 	if (r == -1)
 		return -1;
-	if (chown(sun->sun_path, 0, gid) == 0 &&
+	if (lchown(sun->sun_path, 0, gid) == 0 &&
 	    listen(fd, CONTROL_BACKLOG) == 0)
 		return 0;
 	saved = errno;

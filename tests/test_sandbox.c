@@ -69,6 +69,15 @@ no_more_memory_is_had(void)
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 		   ENOMEM);
 }
+
+static bool
+nor_by_sharing_it_with_nobody(void)
+{
+	return is_refused(
+	    (long)mmap(NULL, (size_t)(DATA + 256) << 20, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+	    ENOMEM);
+}
 #endif
 
 static bool
@@ -121,6 +130,7 @@ static const struct claim {
     CLAIM(no_memory_becomes_executable, -1),
 #ifndef SANITIZERS
     CLAIM(no_more_memory_is_had, 0),
+    CLAIM(nor_by_sharing_it_with_nobody, 0),
 #endif
     CLAIM(not_even_the_empty_root_is_read, 1),
     CLAIM(nothing_is_connected_over_tcp, 4),
