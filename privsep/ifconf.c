@@ -466,7 +466,9 @@ ifconf_restore(struct iface *ifc)
 	if (restore(ifc, ifc->conf, &why) == -1 &&
 	    why_is_news(&ifc->lacks_why, &why))
 		log_warnx("%s; tried again later", why.text);
-	if (lacked && !ifc->lacks) {
+	/* of one that is down or away nothing is asked, so nothing is known */
+	if (lacked && !ifc->lacks && iface_is_here(ifc) &&
+	    (ifc->link == NULL || ifc->link->up)) {
 		log_info(
 		    "%s has its addresses and routes again", iface_name(ifc));
 		ifc->lacks_why.text[0] = '\0';

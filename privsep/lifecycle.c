@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -135,6 +136,25 @@ check_name(
 	return 0;
 }
 
+/*
+ * Once closed it could not come back: by its name in the file another device is
+ * found, or none to adopt.
+ */
+static int
+check_renamed(const struct iface *old, struct why *why)
+{
+	const struct conf_interface *c = old->conf;
+
+	if (!iface_is_here(old) || c->device == CONF_DEVICE_FD ||
+	    strcmp(iface_name(old), c->name) == 0 ||
+	    (c->device == CONF_DEVICE_CREATE && if_nametoindex(c->name) == 0))
+		return 0;
+	return why_set(why,
+	    "interface \"%s\" has the device %s by now; name that %s again, "
+	    "then reload",
+	    c->name, iface_name(old), c->name);
+}
+
 int
 lifecycle_check(
     const struct iface *old, const struct conf_interface *c, struct why *why)
@@ -145,6 +165,8 @@ lifecycle_check(
 		    "%s is in another network namespace; bring it back, then "
 		    "reload",
 		    iface_name(old));
+	if (old != NULL && check_renamed(old, why) == -1)
+		return -1;
 	return slots_check(c, why);
 }
 
