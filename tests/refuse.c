@@ -24,7 +24,7 @@ static const struct {
     {"pivot", EPERM, SCMP_SYS(pivot_root), 0, {0}},
     /* more than eight pieces in a writev: neither merged frames nor runs */
     {"gather", EINVAL, SCMP_SYS(writev), 1, PIECES},
-    {"chown", EPERM, SCMP_SYS(chown), 0, {0}},
+    {"chown", EPERM, SCMP_SYS(lchown), 0, {0}},
     {"chown", EPERM, SCMP_SYS(fchownat), 0, {0}},
     {"capset", EPERM, SCMP_SYS(capset), 0, {0}},
     {"fork", EAGAIN, SCMP_SYS(clone), 0, {0}},
