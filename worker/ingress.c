@@ -208,6 +208,23 @@ receive_depth(
 	return in->singles[p->slot] ? INGRESS_DEPTH_SINGLE : INGRESS_DEPTH_RUNS;
 }
 
+/* How many messages there were. */
+static size_t
+drain_batch(struct worker *w, struct peer *p)
+{
+	struct ingress *in = w->ingress;
+	size_t i, n = udp_receive(w, p, &in->rx, UDP_RX_MESSAGES);
+	struct udp_message m;
+
+	for (i = 0; i < n; i++) {
+		m = udp_message(w, p, &in->rx, i);
+		if (m.data != NULL)
+			drop(w, p, COUNTER_RX_DROP_NO_PEER,
+			    m.len == 0 ? 1 : howmany(m.len, m.size));
+	}
+	return n;
+}
+
 bool
 ingress_run(struct worker *w, struct peer *p)
 {
@@ -215,10 +232,9 @@ ingress_run(struct worker *w, struct peer *p)
 	size_t i, n, depth = receive_depth(w, in, p), bytes = 0, packets = 0;
 	struct udp_message m;
 
-	if (!p->active) {
-		ingress_drain(w, p);
-		return false;
-	}
+	/* a slot that gets its peer soon has no filter: no more than others */
+	if (!p->active)
+		return drain_batch(w, p) == UDP_RX_MESSAGES;
 	in->gro.tcp = worker_may(w, OFFLOAD_TSO_RX);
 	in->gro.udp = worker_may(w, OFFLOAD_USO_RX);
 	n = udp_receive(w, p, &in->rx, depth);
@@ -238,21 +254,11 @@ ingress_run(struct worker *w, struct peer *p)
 void
 ingress_drain(struct worker *w, struct peer *p)
 {
-	struct ingress *in = w->ingress;
-	struct udp_message m;
-	size_t i, n, turn;
+	size_t turn;
 
-	for (turn = 0; turn < DRAIN_TURNS_MAX; turn++) {
-		n = udp_receive(w, p, &in->rx, UDP_RX_MESSAGES);
-		for (i = 0; i < n; i++) {
-			m = udp_message(w, p, &in->rx, i);
-			if (m.data != NULL)
-				drop(w, p, COUNTER_RX_DROP_NO_PEER,
-				    m.len == 0 ? 1 : howmany(m.len, m.size));
-		}
-		if (n == 0)
+	for (turn = 0; turn < DRAIN_TURNS_MAX; turn++)
+		if (drain_batch(w, p) == 0)
 			break;
-	}
 }
 
 void

@@ -198,7 +198,8 @@ wait_for_work(struct worker *w, struct event_base *base)
 		if (!is_idle(w))
 			return;
 	}
-	look(base, 0);
+	/* the rest of a frame that was cut short wakes nobody */
+	look(base, is_idle(w) ? 0 : EVLOOP_NONBLOCK);
 }
 
 static void
