@@ -222,6 +222,8 @@ class Bench:
 
     def ping_idle(self, way):
         times = self.ping(way, min(2, self.args.seconds))
+        if times[-1] == float("inf"):
+            raise RuntimeError("pings were lost")
         return Run(statistics.fmean(times))
 
     def ping_loaded(self, way, cc):
@@ -386,7 +388,6 @@ def main_part(bench, folder):
         ("udp 1200 B in runs", bench.udp, near),
         ("udp 64 B", bench.small, near)])
     net.offloads(True)
-    bench.workers = []
     # at the start, then after each round
     return {"worker_rss_kib": bench.resident}
 

@@ -31,8 +31,6 @@ writers_directory(const char *path, char buf[PATH_MAX])
 			return buf;
 		if (strcmp(buf, "/") == 0)
 			return NULL;
-		/* what is there is an absolute path without links: cut in place
-		 */
-		dirname(buf);
+		dirname(buf); /* in place: the path is absolute */
 	}
 }

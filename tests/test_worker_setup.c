@@ -1,10 +1,13 @@
 /*
- * tund-worker as it sets up: the order in which it does what the parent says.
+ * tund-worker as a process: the order in which it does what the parent says,
+ * and that it goes on while anything is left to do.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +23,7 @@
 #include "ipc/imsg.h"
 #include "ipc/limits.h"
 #include "ipc/msg.h"
+#include "tests/packets.h"
 
 #define PATIENCE_MS 5000
 
@@ -242,6 +246,113 @@ nonsense_ends_it(void **state)
 	ends_at("what is not for it", say_what_is_not_for_it);
 }
 
+/* What it sends there nobody reads: what does not fit is dropped. */
+static int
+connected_socket(void)
+{
+	struct sockaddr_in far = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(far);
+	int sink = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(bind(sink, (struct sockaddr *)&far, len), 0);
+	assert_int_equal(getsockname(sink, (struct sockaddr *)&far, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&far, len), 0);
+	/* it stays open: else each send would be refused */
+	return fd;
+}
+
+/* One peer, which has all of 10.0.0.0/8. */
+static void
+say_one_peer(void)
+{
+	static const struct msg_peer p = {.family = 4};
+	static const struct prefix all = {
+	    .addr = {.family = 4, .bytes = {10}}, .len = 8};
+	int fd = connected_socket();
+
+	say(MSG_WORKER_SOCKET, 0, NULL, 0, fd);
+	close(fd);
+	say(MSG_WORKER_PEERS_BEGIN, 0, NULL, 0, -1);
+	say(MSG_WORKER_PEER, 0, &p, sizeof(p), -1);
+	say(MSG_WORKER_PREFIXES, 0, &all, sizeof(all), -1);
+	say(MSG_WORKER_PEERS_COMMIT, 1, NULL, 0, -1);
+}
+
+/* A superpacket of so many segments of a byte. */
+static void
+queue_superpacket(int tun, size_t segments)
+{
+	static uint8_t frame[VNET_LEN + PACKET_MAX];
+	struct packet_spec s = packet_default(4, IPPROTO_TCP);
+	struct vnet_spec v;
+	size_t len;
+
+	s.payload = segments;
+	s.sums = SUM_PARTIAL;
+	v = vnet_for(&s, 1);
+	len = frame_build(&v, &s, frame);
+	assert_int_equal(send(tun, frame, len, 0), len);
+}
+
+static void
+wait_ready(void)
+{
+	static struct imsg m;
+
+	do
+		assert_int_equal(imsg_recv(channel, &m), 1);
+	while (m.hdr.type != MSG_READY);
+}
+
+/*
+ * The rest of a frame that was cut short lies in no descriptor that would wake
+ * it.  More packets than it handles before it looks who else wants something.
+ */
+static void
+what_is_left_of_a_frame_is_gone_on_with(void **state)
+{
+	static const struct msg_worker_config c = {.vnet_hdr = 1,
+	    .offloads = OFFLOAD_ALL,
+	    .slots = 1,
+	    .max_prefixes = 1,
+	    .uid = 1,
+	    .gid = 1,
+	    .log_level = LOG_LEVEL_INFO};
+	const size_t most = 65535 - 40, all = 3000 + 2 * most;
+	const struct counters *page;
+	uint64_t done = 0;
+	int tun[2], room = 1 << 20, fd = counters_create(1), i;
+
+	(void)state;
+	page = counters_map(fd);
+	assert_non_null(page);
+	assert_int_equal(socketpair(AF_UNIX,
+			     SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tun),
+	    0);
+	setsockopt(tun[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	say(MSG_WORKER_CONFIG, 0, &c, sizeof(c), -1);
+	say(MSG_WORKER_TUN, 0, NULL, 0, tun[1]);
+	say(MSG_WORKER_COUNTERS, 0, NULL, 0, fd);
+	say_one_peer();
+	queue_superpacket(tun[0], 3000);
+	queue_superpacket(tun[0], most);
+	queue_superpacket(tun[0], most);
+	say(MSG_WORKER_START, 0, NULL, 0, -1);
+	wait_ready();
+	for (i = 0; i < PATIENCE_MS && done < all; i++) {
+		usleep(1000);
+		done = counter_read(&page->c[COUNTER_TX_PACKETS]) +
+		       counter_read(&page->c[COUNTER_TX_DROP_FULL]);
+	}
+	assert_int_equal(done, all);
+	counters_unmap(page);
+	close(fd);
+	close(tun[0]);
+	close(tun[1]);
+}
+
 int
 main(void)
 {
@@ -249,6 +360,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		its_cpu_is_set_before_anything_else_comes, setup, teardown),
 	    cmocka_unit_test(nonsense_ends_it),
+	    cmocka_unit_test_setup_teardown(
+		what_is_left_of_a_frame_is_gone_on_with, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
