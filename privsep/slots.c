@@ -377,25 +377,16 @@ slots_commit(struct iface *ifc, const struct conf_interface *c)
 }
 
 /*
- * A socket that listens on every address has one since it was aimed.  It goes
- * on sending from there when the host has lost it, and nothing arrives.
+ * What the socket has from when it was aimed, and the host no longer.  Without
+ * its address nothing arrives; one that connect() chose it sends from still.
  */
-static bool
-slot_lost_address(const struct conf_interface *c, const struct slot *s)
-{
-	const struct endpoint *e = s->family == 4 ? &c->listen4 : &c->listen6;
-
-	return addr_is_unspecified(&e->addr) && !udp_is_local(s->fd[0]);
-}
-
-/* What the socket has from when it was aimed, and the host no longer. */
 static const char *
-slot_lost(const struct conf_interface *c, const struct slot *s)
+slot_lost(const struct slot *s)
 {
 	if (udp_lost_device(s->fd[0]))
 		return "its bind-device";
-	return slot_lost_address(c, s) ? "the address that it was reached from"
-				       : NULL;
+	return udp_is_local(s->fd[0]) ? NULL
+				      : "the address that it was reached from";
 }
 
 static void
@@ -440,7 +431,7 @@ slots_aim(struct iface *ifc, bool look)
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
 		if (look && s->state == SLOT_USED && s->aimed &&
-		    (lost = slot_lost(c, s)) != NULL)
+		    (lost = slot_lost(s)) != NULL)
 			slot_lose(ifc, s, lost);
 		if (s->state != SLOT_USED || s->aimed)
 			continue;

@@ -169,12 +169,32 @@ udp_is_free(const struct endpoint *local, const char *device)
 	return is_free;
 }
 
+/*
+ * A socket that was bound before is so for good, and with IPv6 could be
+ * connected though its address left the host.
+ */
+static int
+bind_once(int fd, const struct endpoint *at)
+{
+	struct sockaddr_storage ss;
+	struct endpoint bound;
+	socklen_t len = endpoint_to_sockaddr(at, &ss);
+
+	if (udp_local(fd, &bound) == 0 && !udp_is_local(fd)) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	if (udp_local(fd, &bound) == -1 &&
+	    bind(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINVAL)
+		return -1;
+	return 0;
+}
+
 int
 udp_aim(int fd, const struct udp_aim *aim)
 {
-	struct sockaddr_storage local, remote;
+	struct sockaddr_storage remote;
 	struct endpoint bound;
-	socklen_t local_len = endpoint_to_sockaddr(&aim->local, &local);
 	socklen_t remote_len = endpoint_to_sockaddr(&aim->remote, &remote);
 
 	/*
@@ -186,9 +206,7 @@ udp_aim(int fd, const struct udp_aim *aim)
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, aim->device,
 		(socklen_t)strlen(aim->device)) == -1)
 		return -1;
-	if (udp_local(fd, &bound) == -1 &&
-	    bind(fd, (struct sockaddr *)&local, local_len) == -1 &&
-	    errno != EINVAL)
+	if (bind_once(fd, &aim->local) == -1)
 		return -1;
 	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1) {
 		/* a blackhole route; a scope has to fit the device, too */

@@ -49,8 +49,8 @@ int udp_local(int fd, struct endpoint *);
  */
 bool udp_is_free(const struct endpoint *local, const char *device);
 /*
- * Is the address that connect() chose for the socket still one of this host?
- * It stays the socket's when it leaves the host.
+ * Is the address of the socket, bound or chosen by connect(), still one of this
+ * host?  It stays the socket's when it leaves the host.
  */
 bool udp_is_local(int fd);
 /*
