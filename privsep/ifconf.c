@@ -51,6 +51,9 @@ mtu_from_routes(struct iface *ifc, const struct conf_interface *c)
 		if (best == 0 || route.mtu - overhead < best)
 			best = route.mtu - overhead;
 	}
+	/* routes that are away for a while are no reason to change it */
+	if (best == 0 && ifc->conf->mtu == 0)
+		best = ifc->mtu_asked;
 	if (best == 0)
 		return MTU_FALLBACK;
 	/* that of loopback is more than an IP packet can be */
@@ -573,12 +576,24 @@ lacks_ipv6_mtu(const struct iface *ifc, const struct conf_interface *c)
  * nothing else.  While that is so, one that was set by hand stays.
  */
 static uint32_t
-mtu_to_set(const struct iface *ifc, const struct conf_interface *c)
+mtu_to_set(
+    const struct iface *ifc, const struct conf_interface *c, uint32_t next)
 {
-	return c->mtu == ifc->conf->mtu && ifc->mtu_next == ifc->mtu_asked &&
+	return c->mtu == ifc->conf->mtu && next == ifc->mtu_asked &&
 		       !lacks_ipv6_mtu(ifc, c)
 		   ? 0
-		   : ifc->mtu_next;
+		   : next;
+}
+
+uint32_t
+ifconf_mtu_change(struct iface *ifc, const struct conf_interface *c)
+{
+	uint32_t mtu;
+
+	if (!iface_is_here(ifc))
+		return 0;
+	mtu = mtu_to_set(ifc, c, mtu_wanted(ifc, c));
+	return mtu == ifconf_mtu(ifc) ? 0 : mtu;
 }
 
 /*
@@ -601,7 +616,7 @@ ifconf_prepare(
 		return 0;
 	}
 	ifc->mtu_next = mtu_wanted(ifc, c);
-	mtu = mtu_to_set(ifc, c);
+	mtu = mtu_to_set(ifc, c, ifc->mtu_next);
 	if (mtu >= MTU_MIN_IPV6)
 		ifc->undo.link.mtu = ifconf_mtu(ifc);
 	else

@@ -41,6 +41,8 @@ void ifconf_restore(struct iface *);
  * would come out there again, without end.
  */
 void ifconf_warn_loops(struct iface *);
+/* That a reload to c sets in place of another, bytes; 0: it stays. */
+uint32_t ifconf_mtu_change(struct iface *, const struct conf_interface *c);
 /* Of the link as it is, bytes; 0: not known. */
 uint32_t ifconf_mtu(const struct iface *);
 /* For an administrator: the MTU until the next reload that changes it. */

@@ -118,6 +118,20 @@ plan_next(const struct reload *r, const struct plan *p, enum fate fate)
 	return NULL;
 }
 
+/* One that the file does not name follows the routes of today. */
+static void
+compare_mtu(
+    struct reload *r, struct iface *ifc, const struct conf_interface *next)
+{
+	uint32_t mtu;
+
+	if (next->mtu != ifc->conf->mtu ||
+	    (mtu = ifconf_mtu_change(ifc, next)) == 0)
+		return;
+	note(r, "%s: mtu %u becomes %u%s", next->name, ifconf_mtu(ifc), mtu,
+	    next->mtu == 0 ? ", by the routes to its peers" : "");
+}
+
 static void
 compare_interface(
     struct reload *r, struct iface *ifc, struct conf_interface *next)
@@ -131,6 +145,8 @@ compare_interface(
 	if (change != CONF_SAME)
 		note(r, "%s: interface %s: %s", next->name,
 		    anew ? "made anew" : "changed", names);
+	if (!anew)
+		compare_mtu(r, ifc, next);
 	compare_peers(r, ifc->conf, next);
 }
 
