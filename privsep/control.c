@@ -49,8 +49,8 @@ control_on_setup(struct proc *p, void *arg)
 	    .strict = d->conf->sandbox_strict};
 
 	proc_send(p, MSG_CONTROL_CONFIG, 0, &c, sizeof(c), -1);
-	proc_send(p, MSG_CONTROL_LISTEN, 1, NULL, 0, d->listen_fd);
-	proc_send(p, MSG_CONTROL_LISTEN, 0, NULL, 0, d->rlisten_fd);
+	proc_send(p, MSG_CONTROL_LISTEN, 1, NULL, 0, d->control_socket.fd);
+	proc_send(p, MSG_CONTROL_LISTEN, 0, NULL, 0, d->control_rsocket.fd);
 	proc_send(p, MSG_CONTROL_START, 0, NULL, 0, -1);
 	publish_anew(d);
 }

@@ -11,6 +11,7 @@
 
 #include "ipc/msg.h"
 #include "privsep/conf.h"
+#include "privsep/listen.h"
 
 struct event_base;
 struct iface;
@@ -37,8 +38,8 @@ struct daemon {
 	gid_t gid;
 	uid_t control_uid;
 	gid_t control_gid;
-	int listen_fd; /* control sockets */
-	int rlisten_fd;
+	struct listener control_socket;
+	struct listener control_rsocket; /* read-only */
 
 	struct event_base *base;
 	struct netlink *netlink;

@@ -131,10 +131,12 @@ clear_path(const struct sockaddr_un *sun)
 	return 0;
 }
 
+/* -1 after a line in the log. */
 static int
-listen_on(const char *path, gid_t gid)
+listen_on(struct listener *l, const char *path, gid_t gid)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct stat st = {.st_ino = 0};
 	int fd;
 
 	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
@@ -154,24 +156,42 @@ listen_on(const char *path, gid_t gid)
 		close(fd);
 		return -1;
 	}
-	return fd;
+	lstat(path, &st);
+	*l = (struct listener){.fd = fd, .dev = st.st_dev, .ino = st.st_ino};
+	return 0;
 }
 
 int
 listen_make(struct daemon *d)
 {
-	d->listen_fd = listen_on(d->conf->control_path, d->control_gid);
-	if (d->listen_fd == -1)
+	const struct conf *c = d->conf;
+
+	if (listen_on(&d->control_socket, c->control_path, d->control_gid) ==
+		-1 ||
+	    listen_on(&d->control_rsocket, c->control_rpath, d->control_gid) ==
+		-1)
 		return -1;
-	d->rlisten_fd = listen_on(d->conf->control_rpath, d->control_gid);
-	return d->rlisten_fd == -1 ? -1 : 0;
+	return 0;
+}
+
+/* One that was removed by hand may have been made again by another tund. */
+static void
+remove_file(const struct listener *l, const char *path)
+{
+	struct stat st;
+
+	if (l->fd == -1)
+		return;
+	if (lstat(path, &st) == 0 &&
+	    (st.st_dev != l->dev || st.st_ino != l->ino))
+		log_info("%s is not ours any more, and stays", path);
+	else if (unlink(path) == -1)
+		log_warn("%s cannot be removed", path);
 }
 
 void
 listen_remove(const struct daemon *d)
 {
-	if (d->listen_fd != -1 && unlink(d->conf->control_path) == -1)
-		log_warn("%s cannot be removed", d->conf->control_path);
-	if (d->rlisten_fd != -1 && unlink(d->conf->control_rpath) == -1)
-		log_warn("%s cannot be removed", d->conf->control_rpath);
+	remove_file(&d->control_socket, d->conf->control_path);
+	remove_file(&d->control_rsocket, d->conf->control_rpath);
 }

@@ -322,8 +322,8 @@ prepare(struct daemon *d, const struct options *o)
 int
 main(int argc, char **argv)
 {
-	struct daemon d = {.listen_fd = -1,
-	    .rlisten_fd = -1,
+	struct daemon d = {.control_socket.fd = -1,
+	    .control_rsocket.fd = -1,
 	    .generation = 1,
 	    .started = time(NULL),
 	    .loaded = time(NULL)};
