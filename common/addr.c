@@ -76,8 +76,11 @@ endpoint_format(const struct endpoint *e, char *buf)
 		snprintf(buf, ENDPOINT_STRLEN, "%s:%u", text, e->port);
 	else if (e->scope == 0)
 		snprintf(buf, ENDPOINT_STRLEN, "[%s]:%u", text, e->port);
-	else
+	else if (e->zone[0] == '\0')
 		snprintf(buf, ENDPOINT_STRLEN, "[%s%%%u]:%u", text, e->scope,
+		    e->port);
+	else
+		snprintf(buf, ENDPOINT_STRLEN, "[%s%%%s]:%u", text, e->zone,
 		    e->port);
 	return buf;
 }
@@ -140,10 +143,17 @@ prefix_compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct prefix));
 }
 
+static bool
+same_zone(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->scope == b->scope ||
+	       (a->zone[0] != '\0' && strcmp(a->zone, b->zone) == 0);
+}
+
 bool
 endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->port == b->port && a->scope == b->scope &&
+	return a->port == b->port && same_zone(a, b) &&
 	       memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,13 +25,14 @@ struct prefix {
 
 struct endpoint {
 	struct addr addr;
-	uint16_t port;	/* host order, 0 for none */
-	uint32_t scope; /* sin6_scope_id: a link-local address's ifindex */
+	uint16_t port;	     /* host order, 0 for none */
+	uint32_t scope;	     /* sin6_scope_id: a link-local address's ifindex */
+	char zone[IFNAMSIZ]; /* the name that stood for it, "": none did */
 };
 
 #define ADDR_STRLEN 46 /* INET6_ADDRSTRLEN */
 #define PREFIX_STRLEN (ADDR_STRLEN + 4)
-#define ENDPOINT_STRLEN (ADDR_STRLEN + 24) /* [addr%scope]:port */
+#define ENDPOINT_STRLEN (ADDR_STRLEN + 24) /* [addr%zone]:port */
 
 /* All parsers: 0, or -1 if text is not such a thing; *out is then unset. */
 int addr_parse(const char *, struct addr *);
@@ -55,6 +57,7 @@ void prefix_mask(struct prefix *);
 bool prefix_equal(const struct prefix *, const struct prefix *);
 /* For qsort and bsearch: by family, address, length. */
 int prefix_compare(const void *, const void *);
+/* A zone is the same by its name, whatever its ifindex was. */
 bool endpoint_equal(const struct endpoint *, const struct endpoint *);
 
 /* Fills ss for socket calls; returns its length. */

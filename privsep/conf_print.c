@@ -24,7 +24,7 @@ print_quoted(const char *before, const char *text, FILE *f)
 	fputs("\"", f);
 }
 
-/* The scope as a name where it has one: indexes change at every boot. */
+/* The zone as a name where it has one: indexes change at every boot. */
 static void
 print_endpoint(const char *before, const struct endpoint *e, FILE *f)
 {
@@ -36,7 +36,9 @@ print_endpoint(const char *before, const struct endpoint *e, FILE *f)
 		fprintf(f, "%s %s", before, address);
 	else {
 		/* the kernel takes any bytes for a name */
-		if (if_indextoname(e->scope, name) == NULL)
+		if (e->zone[0] != '\0')
+			strlcpy(name, e->zone, sizeof(name));
+		else if (if_indextoname(e->scope, name) == NULL)
 			snprintf(name, sizeof(name), "%" PRIu32, e->scope);
 		snprintf(text, sizeof(text), "%s%%%s", address, name);
 		print_quoted(before, text, f);

@@ -237,17 +237,31 @@ conf_value_prefix(const struct conf_value *v, struct prefix *out)
 	return 0;
 }
 
-/* The zone of fe80::1%zone: an interface's name, or its index. */
+static bool
+is_graphic(const char *text)
+{
+	while (isgraph((unsigned char)*text))
+		text++;
+	return *text == '\0';
+}
+
+/*
+ * The zone of fe80::1%zone: an interface's name, or its index.  A name that is
+ * no text stands for the index alone.
+ */
 static int
-zone_parse(const struct conf_value *v, const char *zone, uint32_t *scope)
+zone_parse(const struct conf_value *v, const char *zone, struct endpoint *e)
 {
 	const char *error = NULL;
 
-	if ((*scope = if_nametoindex(zone)) != 0)
+	if ((e->scope = if_nametoindex(zone)) != 0) {
+		if (is_graphic(zone))
+			strlcpy(e->zone, zone, sizeof(e->zone));
 		return 0;
+	}
 	if (is_digits(zone))
-		*scope = (uint32_t)strtonum(zone, 1, INT32_MAX, &error);
-	if (*scope != 0 && error == NULL)
+		e->scope = (uint32_t)strtonum(zone, 1, INT32_MAX, &error);
+	if (e->scope != 0 && error == NULL)
 		return 0;
 	conf_error(v->errors, v->where,
 	    "%s %s: there is no interface \"%s\" now; make it first", v->what,
@@ -259,7 +273,7 @@ int
 conf_value_address(const struct conf_value *v, struct endpoint *out)
 {
 	char text[ADDR_STRLEN + IFNAMSIZ], *zone;
-	uint32_t scope = 0;
+	struct endpoint e = {.port = out->port};
 	struct addr a;
 
 	if (strlcpy(text, v->text, sizeof(text)) >= sizeof(text)) {
@@ -285,9 +299,9 @@ conf_value_address(const struct conf_value *v, struct endpoint *out)
 		    v->what, v->text, v->text);
 		return -1;
 	}
-	if (zone != NULL && zone_parse(v, zone, &scope) == -1)
+	if (zone != NULL && zone_parse(v, zone, &e) == -1)
 		return -1;
-	out->addr = a;
-	out->scope = scope;
+	e.addr = a;
+	*out = e;
 	return 0;
 }

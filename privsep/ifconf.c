@@ -23,7 +23,7 @@ peer_route(
     struct iface *ifc, const struct conf_peer *p, struct netlink_route *route)
 {
 	/* 0 where there is no such device: then it is not bound to it either */
-	uint32_t oif = p->endpoint.scope != 0 ? p->endpoint.scope
+	uint32_t oif = p->endpoint.scope != 0 ? udp_scope(&p->endpoint)
 					      : if_nametoindex(p->bind_device);
 
 	return netlink_get_route(

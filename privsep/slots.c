@@ -137,6 +137,8 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 	size_t q;
 	int saved, r;
 
+	aim.local.scope = udp_scope(&aim.local);
+	aim.remote.scope = udp_scope(&aim.remote);
 	for (q = 0; q < ifc->queue_count; q++) {
 		r = udp_aim(s->fd[q], &aim);
 		saved = errno;
@@ -153,6 +155,8 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 		aim.remote.port++;
 	}
 	s->aimed = udp_local(s->fd[0], &s->local) == 0;
+	if (s->local.scope == aim.remote.scope)
+		strlcpy(s->local.zone, p->endpoint.zone, IFNAMSIZ);
 	return 0;
 }
 
@@ -384,7 +388,9 @@ static const char *
 slot_lost(const struct slot *s)
 {
 	if (udp_lost_device(s->fd[0]))
-		return "its bind-device";
+		return s->peer->bind_device[0] != '\0'
+			   ? "its bind-device"
+			   : "the device of its link-local address";
 	return udp_is_local(s->fd[0]) ? NULL
 				      : "the address that it was reached from";
 }

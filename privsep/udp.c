@@ -16,6 +16,14 @@ set_int(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+uint32_t
+udp_scope(const struct endpoint *e)
+{
+	uint32_t now = e->zone[0] == '\0' ? 0 : if_nametoindex(e->zone);
+
+	return now != 0 ? now : e->scope;
+}
+
 /* The kernel keeps twice what is asked, for its own overhead. */
 static uint32_t
 get_buffer(int fd, int name)

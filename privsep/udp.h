@@ -26,6 +26,11 @@ struct udp_aim {
 };
 
 /*
+ * The index of the endpoint's zone today; the one from when its name was looked
+ * up where no device has it now.
+ */
+uint32_t udp_scope(const struct endpoint *);
+/*
  * family 4 or 6; buffer: bytes asked for each way.  The socket, or -1 with
  * errno.
  */

@@ -102,6 +102,33 @@ endpoints_print_with_port_and_scope(void **state)
 	f.scope = 7;
 	assert_false(endpoint_equal(&e, &f));
 	assert_string_equal(endpoint_format(&f, buf), "[fe80::1%7]:6080");
+	strlcpy(f.zone, "eth0", sizeof(f.zone));
+	assert_string_equal(endpoint_format(&f, buf), "[fe80::1%eth0]:6080");
+}
+
+static void
+a_zone_is_known_by_its_name_or_its_index(void **state)
+{
+	static const struct {
+		uint32_t scope[2];
+		const char *zone[2];
+		bool equal;
+	} cases[] = {{{3, 3}, {"", ""}, true}, {{3, 4}, {"", ""}, false},
+	    {{3, 4}, {"eth0", "eth0"}, true}, {{3, 4}, {"eth0", "eth1"}, false},
+	    {{3, 3}, {"eth0", ""}, true}, {{3, 4}, {"", "eth0"}, false}};
+	struct endpoint e = {.port = 6080}, f;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(addr_parse("fe80::1", &e.addr), 0);
+	f = e;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		e.scope = cases[i].scope[0];
+		f.scope = cases[i].scope[1];
+		strlcpy(e.zone, cases[i].zone[0], sizeof(e.zone));
+		strlcpy(f.zone, cases[i].zone[1], sizeof(f.zone));
+		assert_int_equal(endpoint_equal(&e, &f), cases[i].equal);
+	}
 }
 
 static void
@@ -144,6 +171,7 @@ main(void)
 	    cmocka_unit_test(prefix_lengths_are_bounded),
 	    cmocka_unit_test(masking_clears_host_bits_only),
 	    cmocka_unit_test(endpoints_print_with_port_and_scope),
+	    cmocka_unit_test(a_zone_is_known_by_its_name_or_its_index),
 	    cmocka_unit_test(endpoints_become_socket_addresses),
 	};
 

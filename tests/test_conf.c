@@ -446,6 +446,7 @@ a_link_local_endpoint_has_a_scope(void **state)
 		     "peer b { endpoint fe80::1%2147483647 port 2 } }\n");
 	p = conf_find_peer(TAILQ_FIRST(&conf->interfaces), "a");
 	assert_int_equal(p->endpoint.scope, if_nametoindex("lo"));
+	assert_endpoint(&p->endpoint, "[fe80::1%lo]:2");
 	text = print(conf);
 	assert_non_null(strstr(text, "endpoint \"fe80::1%lo\" port 2\n"));
 	assert_non_null(
