@@ -71,6 +71,17 @@ iface_name(const struct iface *ifc)
 }
 
 struct iface *
+iface_of(struct daemon *d, const struct conf_interface *c)
+{
+	struct iface *ifc;
+
+	TAILQ_FOREACH (ifc, &d->ifaces, entry)
+		if (strcmp(ifc->conf->name, c->name) == 0)
+			return ifc;
+	return NULL;
+}
+
+struct iface *
 iface_find(struct daemon *d, uint32_t id)
 {
 	struct iface *ifc;

@@ -130,6 +130,8 @@ const char *slot_reason(
     const struct iface *, const struct slot *, char buf[SLOT_REASON_STRLEN]);
 /* Today's name. */
 const char *iface_name(const struct iface *);
+/* By its name in the configuration; NULL if there is none. */
+struct iface *iface_of(struct daemon *, const struct conf_interface *);
 /* By the id that the state tells; NULL if there is none. */
 struct iface *iface_find(struct daemon *, uint32_t id);
 

@@ -40,7 +40,7 @@ struct reload {
 	json_t *changes;     /* of lines */
 	struct why why;	     /* the first error */
 	unsigned int errors; /* of the file, each of them logged */
-	bool lost;	     /* an interface could not be put back */
+	bool lost;	     /* an interface could not be put back yet */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -61,17 +61,6 @@ reload_on_error(const char *message, void *arg)
 	log_warnx("%s", message);
 	if (r->errors++ == 0)
 		why_set(&r->why, "%s", message);
-}
-
-static struct iface *
-find_running(struct daemon *d, const char *configured)
-{
-	struct iface *ifc;
-
-	TAILQ_FOREACH (ifc, &d->ifaces, entry)
-		if (strcmp(ifc->conf->name, configured) == 0)
-			return ifc;
-	return NULL;
 }
 
 static void
@@ -167,7 +156,7 @@ compare(struct reload *r)
 			note(r, "%s: interface removed", ifc->conf->name);
 		}
 	TAILQ_FOREACH (c, &r->next->interfaces, entry)
-		if ((ifc = find_running(r->d, c->name)) == NULL) {
+		if ((ifc = iface_of(r->d, c)) == NULL) {
 			plan_add(r, FATE_ADDED, NULL, c);
 			note(r, "%s: interface added", c->name);
 		} else {
@@ -261,6 +250,7 @@ take_away(struct reload *r, struct plan *p)
 	p->ifc = NULL;
 }
 
+/* What cannot be had is tried again (retry.c). */
 static void
 put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 {
@@ -269,15 +259,18 @@ put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 
 	ifc = lifecycle_open(r->d, c, &why);
 	if (ifc != NULL) {
+		log_warnx("%s: made anew as it was; its counters begin at "
+			  "zero, and what was set by request is forgotten",
+		    c->name);
 		TAILQ_INSERT_TAIL(back, ifc, entry);
 		return;
 	}
-	log_warnx("%s; interface \"%s\" stays away until the next reload",
+	log_warnx("%s; interface \"%s\" is away, and tried again every second",
 	    why.text, c->name);
 	first = r->why;
 	why_set(&r->why,
-	    "%s; interface \"%s\" stays away until the next reload", first.text,
-	    c->name);
+	    "%s; interface \"%s\" is away, and tried again every second",
+	    first.text, c->name);
 	r->lost = true;
 }
 
@@ -293,7 +286,7 @@ put_all_back(struct reload *r, struct ifaces *replaced)
 
 	close_all(replaced);
 	TAILQ_FOREACH (c, &r->d->conf->interfaces, entry)
-		if (find_running(r->d, c->name) == NULL)
+		if (iface_of(r->d, c) == NULL)
 			put_back(r, c, &back);
 	start_all(r->d, &back);
 }
