@@ -185,6 +185,17 @@ control_on_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
 		(int)r->value));
 }
 
+/* What is made again has the offloads of the file. */
+static void
+refuse_deleted(struct daemon *d, uint32_t id, const struct iface *ifc)
+{
+	struct why why;
+
+	why_set(&why, "%s is deleted: set its offloads when it is there again",
+	    iface_name(ifc));
+	control_refuse(d, id, REPLY_REFUSED, why.text, NULL);
+}
+
 static void
 refuse_offload(
     struct daemon *d, uint32_t id, const struct iface *ifc, enum offload o)
@@ -208,6 +219,10 @@ control_on_set_offload(
 	if (ifc == NULL) {
 		control_refuse(d, id, REPLY_INVALID, "no such interface",
 		    "see \"interfaces\"");
+		return;
+	}
+	if (iface_is_deleted(ifc)) {
+		refuse_deleted(d, id, ifc);
 		return;
 	}
 	if (r->value == 1 && !(ifc->granted & bit)) {

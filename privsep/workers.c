@@ -283,6 +283,18 @@ workers_stop(struct iface *ifc)
 		}
 }
 
+/* Its memory is fixed at its start. */
+static bool
+lacks_room(const struct queue *q, size_t prefixes)
+{
+	if (prefixes <= q->prefix_room)
+		return false;
+	log_info("%s: tund-worker %u is started again: it has room for %zu "
+		 "prefixes, and there are %zu",
+	    iface_name(q->iface), q->number, q->prefix_room, prefixes);
+	return true;
+}
+
 /* restart: also those that have room for the table. */
 static void
 renew(struct iface *ifc, bool restart)
@@ -294,8 +306,7 @@ renew(struct iface *ifc, bool restart)
 		/* one that ended with its device has no use for anything */
 		if (ifc->queue[i].proc == NULL || ifc->gone)
 			continue;
-		/* its memory is fixed: more than it has room for needs anew */
-		if (restart || prefixes > ifc->queue[i].prefix_room) {
+		if (restart || lacks_room(&ifc->queue[i], prefixes)) {
 			proc_restart(ifc->queue[i].proc);
 		} else {
 			send_table(&ifc->queue[i]);
