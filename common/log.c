@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,11 @@ static enum log_level log_threshold = LOG_LEVEL_INFO;
 static log_sink *log_output;
 static bool log_journal; /* standard error is */
 static bool log_syslog;
-static bool log_warnings; /* on standard error, too */
+static bool log_warnings;      /* on standard error, too */
+static unsigned long log_lost; /* since standard error took the last line */
+
+/* That a reader of standard error may need; whoever waits does nothing else. */
+#define PATIENCE_MS 1000
 
 static const struct {
 	const char *name;
@@ -99,9 +104,28 @@ log_level_parse(const char *name)
 	return -1;
 }
 
+/* A pipe that is ready has room for a line (PIPE_BUF, pipe(7)). */
+static bool
+is_ready(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	return poll(&p, 1, log_lost > 0 ? 0 : PATIENCE_MS) != 0;
+}
+
+/* Whoever stops reading loses lines, and stops nobody. */
 static void
 log_to_stderr(const char *name, enum log_level level, const char *text)
 {
+	if (!is_ready(STDERR_FILENO)) {
+		log_lost++;
+		return;
+	}
+	if (log_lost > 0)
+		dprintf(STDERR_FILENO,
+		    "%s%s: %lu lines are lost: nobody read standard error\n",
+		    log_mark(LOG_LEVEL_WARN), log_program, log_lost);
+	log_lost = 0;
 	dprintf(STDERR_FILENO, "%s%s: %s\n", log_mark(level), name, text);
 }
 
