@@ -609,12 +609,8 @@ ifconf_prepare(
 
 	if (!c->monitored)
 		return 0;
-	if (!iface_is_here(ifc)) {
-		log_warnx("%s is not here: its addresses, routes, MTU and "
-			  "lengths are set when it comes back",
-		    iface_name(ifc));
+	if (!iface_is_here(ifc))
 		return 0;
-	}
 	ifc->mtu_next = mtu_wanted(ifc, c);
 	mtu = mtu_to_set(ifc, c, ifc->mtu_next);
 	if (mtu >= MTU_MIN_IPV6)
@@ -630,6 +626,21 @@ ifconf_prepare(
 }
 
 static bool
+loses_routes(const struct conf_interface *c, const struct conf_interface *kept)
+{
+	const struct conf_peer *p;
+	size_t i;
+
+	if (!c->routes)
+		return false;
+	TAILQ_FOREACH (p, &c->peers, entry)
+		for (i = 0; i < p->allow.count; i++)
+			if (!has_allowed(kept, &p->allow.list[i]))
+				return true;
+	return false;
+}
+
+static bool
 loses_addresses(
     const struct conf_interface *c, const struct conf_interface *kept)
 {
@@ -639,6 +650,26 @@ loses_addresses(
 		if (!has_prefix(&kept->addresses, &c->addresses.list[i]))
 			return true;
 	return false;
+}
+
+static bool
+differs(const struct conf_interface *a, const struct conf_interface *b)
+{
+	return a->mtu != b->mtu || a->txqueuelen != b->txqueuelen ||
+	       a->gso_max_segs != b->gso_max_segs || loses_addresses(a, b) ||
+	       loses_addresses(b, a) || loses_routes(a, b) ||
+	       loses_routes(b, a);
+}
+
+static int
+explain_not_here(const struct iface *ifc, struct why *why)
+{
+	if (!ifc->conf->monitored)
+		return 0;
+	return why_set(why,
+	    "%s is not here: its addresses, routes, MTU and lengths are set "
+	    "when it comes back",
+	    iface_name(ifc));
 }
 
 /*
@@ -666,7 +697,7 @@ ifconf_commit(
 
 	if (!iface_is_here(ifc)) {
 		ifconf_settle(ifc);
-		return 0;
+		return differs(ifc->conf, c) ? explain_not_here(ifc, why) : 0;
 	}
 	ifc->mtu_asked = ifc->mtu_next;
 	ifconf_remove(ifc, ifc->conf, c);

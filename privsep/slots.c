@@ -272,9 +272,11 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 
 	if (s == NULL)
 		return why_set(why,
-		    "%s: no free socket for peer \"%s\"; raise max-peers, or "
-		    "reload again in a second",
-		    iface_name(ifc), p->name);
+		    "%s: no free socket for peer \"%s\"; %s, or reload again "
+		    "in a second",
+		    iface_name(ifc), p->name,
+		    c->max_peers < LIMIT_PEERS ? "raise max-peers"
+					       : "change fewer peers at once");
 	s->peer = p;
 	s->state = SLOT_USED;
 	if (slot_aim(ifc, c, s, &local) == 0)
