@@ -21,7 +21,6 @@ void
 method_log(const struct call *call)
 {
 	struct msg_request r = {.kind = REQUEST_LOG_LEVEL};
-	struct jsonrpc_error error;
 	const char *process, *level;
 	int l;
 
@@ -31,15 +30,13 @@ method_log(const struct call *call)
 	       strcmp(process_name((enum process_kind)r.what), process) != 0)
 		r.what++;
 	if (r.what == PROCESS_COUNT) {
-		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
+		call_refuse(call, JSONRPC_INVALID_PARAMS,
 		    "one of tund, tund-worker, tund-control",
 		    "no process \"%.64s\"", process);
-		call_fail(call, &error);
 	} else if ((l = log_level_parse(level)) == -1) {
-		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
+		call_refuse(call, JSONRPC_INVALID_PARAMS,
 		    "one of error, warn, info, debug", "no log level \"%.64s\"",
 		    level);
-		call_fail(call, &error);
 	} else {
 		r.value = (uint32_t)l;
 		request_start(call, &r, 1);
@@ -138,23 +135,17 @@ set_start(const struct call *call, const struct set *set, uint32_t interface)
 void
 method_set(const struct call *call)
 {
+	json_t *interface = call_interface(call);
 	struct jsonrpc_error error;
 	struct set set;
-	const char *name;
-	json_t *interface;
 
-	name = json_string_value(json_object_get(call->params, "interface"));
-	interface = state_interface(name);
-	if (interface == NULL) {
-		jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
-		    "\"interfaces\" lists them", "no interface \"%.64s\"",
-		    name);
-		call_fail(call, &error);
-	} else if (state_shares_name(interface)) {
-		jsonrpc_fail(&error, JSONRPC_REFUSED,
+	if (interface == NULL)
+		return;
+	if (state_shares_name(interface)) {
+		call_refuse(call, JSONRPC_REFUSED,
 		    "rename one of them with ip link",
-		    "more than one interface is named \"%.64s\"", name);
-		call_fail(call, &error);
+		    "more than one interface is named \"%.64s\"",
+		    json_string_value(json_object_get(interface, "name")));
 	} else if (set_read(&set, call->params, &error) == -1) {
 		call_fail(call, &error);
 	} else {

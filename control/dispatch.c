@@ -93,10 +93,9 @@ dispatch_request(struct client *c, const struct jsonrpc_request *r)
 	struct jsonrpc_error error;
 
 	if (m == NULL) {
-		jsonrpc_fail(&error, JSONRPC_UNKNOWN_METHOD,
+		call_refuse(&call, JSONRPC_UNKNOWN_METHOD,
 		    "the method \"methods\" lists them all",
 		    "no method \"%.64s\"", r->method);
-		call_fail(&call, &error);
 	} else if (permission_check(m, c, &error) == -1 ||
 		   params_check(m, r->params, &error) == -1) {
 		call_fail(&call, &error);

@@ -160,20 +160,17 @@ is_within_pace(size_t n)
 void
 request_start(const struct call *call, const struct msg_request *r, size_t n)
 {
-	struct jsonrpc_error error;
 	struct job *job;
 	size_t i, sent = 0;
 
 	if (slots_free() < n || !is_within_pace(n)) {
-		jsonrpc_fail(&error, JSONRPC_BUSY, "try again in a moment",
+		call_refuse(call, JSONRPC_BUSY, "try again in a moment",
 		    "too many requests are under way");
-		call_fail(call, &error);
 		return;
 	}
 	if ((job = job_new(call)) == NULL) {
-		jsonrpc_fail(&error, JSONRPC_INTERNAL, "try again",
+		call_refuse(call, JSONRPC_INTERNAL, "try again",
 		    "the request was not made: memory is short");
-		call_fail(call, &error);
 		return;
 	}
 	job->left = n;

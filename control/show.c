@@ -38,19 +38,12 @@ pick(json_t *from, const char *const *keys)
 	return to;
 }
 
-/* The interface that the parameter names is there, or the call has failed. */
+/* If one is named it is there, or the call has failed. */
 static bool
 has_interface(const struct call *call)
 {
-	const char *name = json_string_value(get(call->params, "interface"));
-	struct jsonrpc_error error;
-
-	if (name == NULL || state_interface(name) != NULL)
-		return true;
-	jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS,
-	    "\"interfaces\" lists them", "no interface \"%.64s\"", name);
-	call_fail(call, &error);
-	return false;
+	return get(call->params, "interface") == NULL ||
+	       call_interface(call) != NULL;
 }
 
 /* A list of what make() adds for each interface, or for the one named. */
@@ -259,7 +252,6 @@ static json_t *
 peers_named(const struct call *call, json_t *all, const json_t *name)
 {
 	json_t *list = json_array(), *one;
-	struct jsonrpc_error error;
 	size_t i;
 
 	json_array_foreach (all, i, one)
@@ -269,9 +261,8 @@ peers_named(const struct call *call, json_t *all, const json_t *name)
 	if (json_array_size(list) > 0)
 		return list;
 	json_decref(list);
-	jsonrpc_fail(&error, JSONRPC_INVALID_PARAMS, "\"peers\" lists them",
+	call_refuse(call, JSONRPC_INVALID_PARAMS, "\"peers\" lists them",
 	    "no peer \"%.64s\"", json_string_value(name));
-	call_fail(call, &error);
 	return NULL;
 }
 
@@ -445,14 +436,12 @@ method_sandbox(const struct call *call)
 void
 method_subscribe(const struct call *call)
 {
-	struct jsonrpc_error error;
 	json_int_t sequence = state_sequence();
 
 	call_answer(call, json_pack("{s:I, s:o}", "sequence", sequence,
 			      "snapshot", status_object()));
 	if (events_subscribe(call->client, sequence) == 0)
 		return;
-	jsonrpc_fail(&error, JSONRPC_INTERNAL, "subscribe again",
+	call_refuse(call, JSONRPC_INTERNAL, "subscribe again",
 	    "no events will follow: memory is short");
-	call_fail(call, &error);
 }

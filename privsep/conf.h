@@ -103,6 +103,7 @@ struct conf_macro {
  * every error was reported as "file:line: message" to report, or as
  * "file: message" where the file itself is wrong.
  */
+#define CONF_ERRORS_MAX 20 /* one more says that there were too many */
 typedef void conf_report(const char *message, void *arg);
 struct conf *conf_parse(const char *path, const struct conf_macro *,
     size_t macros, conf_report *, void *arg);

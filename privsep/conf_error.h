@@ -9,7 +9,6 @@
  * What the parts of the configuration parser share: places in files, and
  * the reporting of errors.
  */
-#define CONF_ERRORS_MAX 20 /* of one parse; then it gives up */
 
 struct conf_where {
 	const char *file; /* NULL: nowhere */

@@ -4,8 +4,8 @@
 struct daemon;
 
 /*
- * tund-control as a child, and what it asks for: numbers alone, no byte of a
- * client's.
+ * tund-control as a child.  What it asks for is in requests.c: numbers alone,
+ * no byte of a client's.
  */
 int control_start(struct daemon *);
 void control_stop(struct daemon *);

@@ -9,9 +9,9 @@ struct iface;
 struct why;
 
 /*
- * What an interface is given through rtnetlink: MTU, addresses, routes, queue
- * length, and up.  Nothing of it is done for one that is unmonitored.  All
- * write one line to why when they return -1.
+ * What an interface is given through rtnetlink: MTU (mtu.c), addresses and
+ * routes (ifaddr.c), queue length, and up.  Nothing of it is done for one that
+ * is unmonitored.  All write one line to why when they return -1.
  */
 int ifconf_apply(struct iface *, struct why *why);
 /*
@@ -36,24 +36,10 @@ void ifconf_return(struct iface *);
  * the routes away.
  */
 void ifconf_restore(struct iface *);
-/*
- * Warns of each peer whose endpoint is routed into the interface: its packets
- * would come out there again, without end.
- */
-void ifconf_warn_loops(struct iface *);
-/* That a reload to c sets in place of another, bytes; 0: it stays. */
-uint32_t ifconf_mtu_change(struct iface *, const struct conf_interface *c);
-/* Of the link as it is, bytes; 0: not known. */
-uint32_t ifconf_mtu(const struct iface *);
-/* For an administrator: the MTU until the next reload that changes it. */
-int ifconf_set_mtu(struct iface *, uint32_t mtu, struct why *why);
 /* What ifconf_apply has given it stays, or goes again, and nothing else. */
 void ifconf_settle(struct iface *);
 void ifconf_undo(struct iface *);
 /* Queue length and segments, as c has them; nothing where it is not here. */
 void ifconf_set_lengths(struct iface *, const struct conf_interface *c);
-/* Removes what c has and kept has not (kept NULL: all). */
-void ifconf_remove(struct iface *, const struct conf_interface *c,
-    const struct conf_interface *kept);
 
 #endif

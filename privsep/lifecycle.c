@@ -9,9 +9,11 @@
 #include "ipc/counters.h"
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
+#include "privsep/ifaddr.h"
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
 #include "privsep/link.h"
+#include "privsep/path.h"
 #include "privsep/ports.h"
 #include "privsep/slots.h"
 #include "privsep/steering.h"
@@ -225,7 +227,7 @@ lifecycle_start(struct iface *ifc)
 	}
 	ifconf_settle(ifc);
 	ifc->certain = true;
-	ifconf_warn_loops(ifc);
+	path_warn_loops(ifc);
 	if (ifc->conf->monitored && lifecycle_watch(ifc) == -1)
 		log_warn("%s cannot be watched: tried again every second",
 		    iface_name(ifc));
@@ -253,7 +255,7 @@ lifecycle_close(struct iface *ifc)
 	if (ifc->conf->device == CONF_DEVICE_CREATE)
 		ifconf_settle(ifc);
 	else if (ifc->certain)
-		ifconf_remove(ifc, ifc->conf, NULL);
+		ifaddr_remove(ifc, ifc->conf, NULL);
 	else {
 		ifconf_undo(ifc);
 		tun_give_back(&ifc->tun);
@@ -338,6 +340,6 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c, struct why *why)
 		workers_restart(ifc);
 	else
 		workers_send_peers(ifc);
-	ifconf_warn_loops(ifc);
+	path_warn_loops(ifc);
 	return r;
 }

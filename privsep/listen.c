@@ -51,21 +51,30 @@ remove_stale(const char *path)
 	return unlink(path);
 }
 
+/* -1 with errno. */
+static int
+have_directory(const char *dir)
+{
+	struct stat st;
+
+	if (mkdir(dir, 0755) == 0) {
+		log_info("%s is made for the control socket", dir);
+		return 0;
+	}
+	if (errno != EEXIST || stat(dir, &st) == -1)
+		return -1;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode) ? 0 : -1;
+}
+
 static int
 make_directory(const char *path)
 {
-	char copy[CONF_PATH_MAX], writable[PATH_MAX], *dir;
+	char copy[CONF_PATH_MAX], writable[PATH_MAX];
 	const char *others;
-	struct stat st;
-	bool made = true;
 
 	strlcpy(copy, path, sizeof(copy));
-	dir = dirname(copy);
-	if (mkdir(dir, 0755) == 0)
-		log_info("%s is made for the control socket", dir);
-	else if (errno != EEXIST)
-		made = false;
-	if (!made || stat(dir, &st) == -1) {
+	if (have_directory(dirname(copy)) == -1) {
 		log_warnx("the directory of %s cannot be made: %s; make it, or "
 			  "choose another \"control\" path",
 		    path, strerror(errno));

@@ -28,6 +28,8 @@ struct parser;
 #include "ipc/msg.h"
 #include "privsep/conf_lex.h"
 
+#define MACRO_VALUE_MAX (1 << 20) /* bytes */
+
 /* A statement is where its first word is. */
 #define YYLLOC_DEFAULT(current, rhs, n)                                        \
 	((current) = (n) > 0 ? YYRHSLOC(rhs, 1) : YYRHSLOC(rhs, 0))
@@ -41,11 +43,17 @@ struct parser {
 	struct conf_token before; /* and the one before that */
 	unsigned int level; /* blocks that the grammar has entered */
 	bool skipping; /* the rest of an erroneous statement */
+	char *value; /* of a macro, as far as it was read */
+	size_t value_len;
+	size_t value_size;
+	bool value_is_long; /* too long, which was told */
 };
 
 static int yylex(YYSTYPE *, YYLTYPE *, struct parser *);
 static void yyerror(YYLTYPE *, struct parser *, const char *);
-static const char *join(struct parser *, const char *, const char *);
+static void value_begin(struct parser *);
+static void value_add(struct parser *, const char *, struct conf_where);
+static void value_define(struct parser *, struct conf_where, const char *);
 }
 
 %union {
@@ -96,7 +104,6 @@ static const char *join(struct parser *, const char *, const char *);
 %token ALLOW "allow"
 %token <text> WORD "value"
 
-%type <text> text
 %type <flag> toggle monitored
 %type <setting> number
 
@@ -112,7 +119,7 @@ conf:
 	;
 
 statement:
-	  WORD ASSIGN text { conf_lex_define(p->lex, @1, $1, $3, false); }
+	  WORD ASSIGN value { value_define(p, @1, $1); }
 	| USER WORD { build_user(p->build, @2, SETTING_USER, $2); }
 	| CONTROL_USER WORD {
 		build_user(p->build, @2, SETTING_CONTROL_USER, $2);
@@ -129,9 +136,9 @@ include:
 	  INCLUDE WORD { conf_lex_include(p->lex, $2, @1); }
 	;
 
-text:
-	  WORD
-	| text WORD { $$ = join(p, $1, $2); }
+value:
+	  WORD { value_begin(p); value_add(p, $1, @1); }
+	| value WORD { value_add(p, $2, @2); }
 	;
 
 interface:
@@ -330,20 +337,52 @@ keyword_find(const struct conf_token *t)
 	return k;
 }
 
-/* The values of a macro, with a blank between them. */
-static const char *
-join(struct parser *p, const char *a, const char *b)
+static void
+value_begin(struct parser *p)
 {
-	size_t size = strlen(a) + strlen(b) + 2;
-	const char *kept;
-	char *text;
+	p->value_len = 0;
+	p->value_is_long = false;
+}
 
-	if ((text = malloc(size)) == NULL)
+/* Macros of macros grow quickly: there is a limit, and room for the double. */
+static void
+value_reserve(struct parser *p, size_t size)
+{
+	if (size <= p->value_size)
+		return;
+	p->value_size = 2 * size;
+	p->value = realloc(p->value, p->value_size);
+	if (p->value == NULL)
 		fatal("memory for the configuration");
-	snprintf(text, size, "%s %s", a, b);
-	kept = conf_lex_keep(p->lex, text, size - 1);
-	free(text);
-	return kept;
+}
+
+/* The words of a macro, with a blank between them. */
+static void
+value_add(struct parser *p, const char *word, struct conf_where where)
+{
+	size_t len = strlen(word);
+
+	if (p->value_is_long)
+		return;
+	if (p->value_len + len > MACRO_VALUE_MAX) {
+		conf_error(&p->errors, where,
+		    "the value is longer than %d bytes; make it several macros",
+		    MACRO_VALUE_MAX);
+		p->value_is_long = true;
+		return;
+	}
+	value_reserve(p, p->value_len + len + 2);
+	if (p->value_len > 0)
+		p->value[p->value_len++] = ' ';
+	memcpy(p->value + p->value_len, word, len + 1);
+	p->value_len += len;
+}
+
+static void
+value_define(struct parser *p, struct conf_where where, const char *name)
+{
+	if (!p->value_is_long)
+		conf_lex_define(p->lex, where, name, p->value, false);
 }
 
 /* The token ends the statement: here the grammar can go on. */
@@ -576,5 +615,6 @@ conf_parse(const char *path, const struct conf_macro *macros, size_t count,
 		conf_lex_warn_unused(p.lex);
 	conf_build_free(p.build);
 	conf_lex_free(p.lex);
+	free(p.value);
 	return conf;
 }

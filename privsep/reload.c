@@ -12,6 +12,7 @@
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
 #include "privsep/lifecycle.h"
+#include "privsep/mtu.h"
 #include "privsep/reload.h"
 
 #define CHANGES_TOLD 16	  /* in an event */
@@ -114,10 +115,9 @@ compare_mtu(
 {
 	uint32_t mtu;
 
-	if (next->mtu != ifc->conf->mtu ||
-	    (mtu = ifconf_mtu_change(ifc, next)) == 0)
+	if (next->mtu != ifc->conf->mtu || (mtu = mtu_change(ifc, next)) == 0)
 		return;
-	note(r, "%s: mtu %u becomes %u%s", next->name, ifconf_mtu(ifc), mtu,
+	note(r, "%s: mtu %u becomes %u%s", next->name, mtu_of_link(ifc), mtu,
 	    next->mtu == 0 ? ", by the routes to its peers" : "");
 }
 
@@ -446,16 +446,28 @@ log_changes(const struct daemon *d, const json_t *fields)
 		log_info("reload: and %lld more", json_integer_value(more));
 }
 
+static const char *
+count_errors(const struct reload *r, char buf[32])
+{
+	if (r->errors > CONF_ERRORS_MAX)
+		snprintf(buf, 32, "more than %d errors", CONF_ERRORS_MAX);
+	else
+		snprintf(buf, 32, "%u error%s", r->errors,
+		    r->errors == 1 ? "" : "s");
+	return buf;
+}
+
 /* What the file's errors said is in the log already, line by line. */
 static void
 log_refusal(const struct reload *r, bool dry)
 {
 	const char *what = dry ? "reload -n" : "reload";
+	char errors[32];
 
 	if (r->errors > 0)
-		log_warnx("%s: the file has %u error%s; the old "
-			  "configuration stays in force",
-		    what, r->errors, r->errors == 1 ? "" : "s");
+		log_warnx("%s: the file has %s; the old configuration stays "
+			  "in force",
+		    what, count_errors(r, errors));
 	else
 		log_warnx("%s: %s%s", what, r->why.text,
 		    r->lost ? "" : "; the old configuration stays in force");
@@ -495,15 +507,17 @@ static json_t *
 refusal(const struct reload *r)
 {
 	char hint[96] = "the old configuration stays in force";
+	bool all = r->errors <= CONF_ERRORS_MAX;
 
 	if (r->lost)
 		strlcpy(
 		    hint, "look at the log, then reload again", sizeof(hint));
 	else if (r->errors > 1)
 		snprintf(hint, sizeof(hint),
-		    "the old configuration stays in force; the log has all %u "
+		    "the old configuration stays in force; the log has %s %u "
 		    "errors of the file",
-		    r->errors);
+		    all ? "all" : "the first",
+		    all ? r->errors : CONF_ERRORS_MAX);
 	return json_pack("{s:s, s:s}", "message", r->why.text, "hint", hint);
 }
 

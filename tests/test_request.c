@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -63,11 +64,17 @@ client_send(struct client *c, json_t *line)
 }
 
 void
-call_fail(const struct call *call, const struct jsonrpc_error *error)
+call_refuse(
+    const struct call *call, int code, const char *hint, const char *fmt, ...)
 {
+	va_list ap;
+
 	(void)call;
-	seen.code = error->code;
-	strcpy(seen.message, error->message);
+	(void)hint;
+	seen.code = code;
+	va_start(ap, fmt);
+	vsnprintf(seen.message, sizeof(seen.message), fmt, ap);
+	va_end(ap);
 }
 
 void
