@@ -151,10 +151,16 @@ same_zone(const struct endpoint *a, const struct endpoint *b)
 }
 
 bool
+endpoint_same_address(const struct endpoint *a, const struct endpoint *b)
+{
+	return same_zone(a, b) &&
+	       memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0;
+}
+
+bool
 endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->port == b->port && same_zone(a, b) &&
-	       memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0;
+	return a->port == b->port && endpoint_same_address(a, b);
 }
 
 socklen_t

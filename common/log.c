@@ -110,7 +110,8 @@ is_ready(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 
-	return poll(&p, 1, log_lost > 0 ? 0 : PATIENCE_MS) != 0;
+	/* that of a signal is no answer: a write would wait on */
+	return poll(&p, 1, log_lost > 0 ? 0 : PATIENCE_MS) > 0;
 }
 
 /* Whoever stops reading loses lines, and stops nobody. */
@@ -123,7 +124,7 @@ log_to_stderr(const char *name, enum log_level level, const char *text)
 	}
 	if (log_lost > 0)
 		dprintf(STDERR_FILENO,
-		    "%s%s: %lu lines are lost: nobody read standard error\n",
+		    "%s%s: nobody read standard error: lines lost: %lu\n",
 		    log_mark(LOG_LEVEL_WARN), log_program, log_lost);
 	log_lost = 0;
 	dprintf(STDERR_FILENO, "%s%s: %s\n", log_mark(level), name, text);

@@ -90,8 +90,7 @@ static bool
 addresses_meet(const struct endpoint *a, const struct endpoint *b)
 {
 	return addr_is_unspecified(&a->addr) || addr_is_unspecified(&b->addr) ||
-	       (memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 &&
-		   a->scope == b->scope);
+	       endpoint_same_address(a, b);
 }
 
 static bool

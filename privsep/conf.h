@@ -98,12 +98,12 @@ struct conf_macro {
 	const char *value;
 };
 
+#define CONF_ERRORS_MAX 20 /* of a file; one more says that there are more */
 /*
  * Parses a file.  Returns the configuration, the caller's, or NULL after
  * every error was reported as "file:line: message" to report, or as
  * "file: message" where the file itself is wrong.
  */
-#define CONF_ERRORS_MAX 20 /* one more says that there were too many */
 typedef void conf_report(const char *message, void *arg);
 struct conf *conf_parse(const char *path, const struct conf_macro *,
     size_t macros, conf_report *, void *arg);

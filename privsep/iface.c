@@ -48,6 +48,12 @@ iface_set_gone(struct iface *ifc)
 	ifc->gone = true;
 }
 
+bool
+iface_is_away(const struct iface *ifc)
+{
+	return ifc->gone && ifc->tun.fd == -1;
+}
+
 void
 iface_set_place(struct iface *ifc, const struct link_state *now)
 {

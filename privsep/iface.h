@@ -36,9 +36,11 @@ struct slot {
 	enum slot_state state;
 	unsigned int family;
 	int fd[LIMIT_QUEUES];
-	size_t bound;  /* queues whose socket has the port, for good */
-	bool aimed;    /* else its endpoint has no route yet: tried again */
-	int aim_error; /* not aimed: the errno of the last try */
+	size_t bound;	/* queues whose socket has the port, for good */
+	bool aimed;	/* else its endpoint has no route yet: tried again */
+	uint32_t scope; /* aimed: that of the peer's endpoint then */
+	int aim_error;	/* not aimed: the errno of the last try */
+	bool told;	/* that it could not be aimed at first */
 	struct endpoint local; /* aimed: from where, in the first queue */
 	const struct conf_peer *peer; /* SLOT_USED: whose it is */
 	struct udp_buffers got;
@@ -122,6 +124,8 @@ bool iface_is_here(const struct iface *);
 bool iface_is_deleted(const struct iface *);
 /* It was: by the monitor, or by a worker, which may know earlier. */
 void iface_set_gone(struct iface *);
+/* Gone, and nothing is open: a failed reload could not have it again. */
+bool iface_is_away(const struct iface *);
 /* Sets ifindex by where the link is now. */
 void iface_set_place(struct iface *, const struct link_state *now);
 /* Why a slot is not aimed: as the kernel said, or what it meant. */

@@ -56,7 +56,7 @@ queues_taken_over(const struct iface *ifc)
 		return 0;
 	TAILQ_FOREACH (other, &ifc->daemon->ifaces, entry)
 		if (other->conf->device == CONF_DEVICE_FD &&
-		    other->conf->fd == ifc->conf->fd)
+		    other->conf->fd == ifc->conf->fd && !iface_is_away(other))
 			return other->queue_count - 1; /* both have the first */
 	return 0;
 }
@@ -271,6 +271,9 @@ static int
 commit_later(struct iface *ifc, const struct conf_interface *c, struct why *why)
 {
 	ifconf_settle(ifc);
+	/* the one of the file was none of the routes' */
+	if (c->mtu == 0 && ifc->conf->mtu != 0)
+		ifc->mtu_asked = 0;
 	if (!c->monitored || !differ(ifc->conf, c))
 		return 0;
 	return why_set(why,

@@ -1,9 +1,6 @@
 #ifndef PRIVSEP_IFCONF_H
 #define PRIVSEP_IFCONF_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 struct conf_interface;
 struct iface;
 struct why;
@@ -18,7 +15,8 @@ int ifconf_apply(struct iface *, struct why *why);
  * From the configuration in force to c in two steps: what c adds comes beside
  * what is there (prepare, and nothing is left of it when it fails); then either
  * what c no longer has goes (commit, whose -1 says that the kernel refused
- * something, and why the last of it), or what it added (abandon).
+ * something, or that it is not here, and why the last of it), or what it added
+ * (abandon).
  */
 int ifconf_prepare(
     struct iface *, const struct conf_interface *c, struct why *why);

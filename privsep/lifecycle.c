@@ -172,21 +172,45 @@ lifecycle_check(
 	return slots_check(c, why);
 }
 
-struct iface *
-lifecycle_open(struct daemon *d, struct conf_interface *c, struct why *why)
+/* It has nothing yet.  NULL: no memory. */
+static struct iface *
+iface_new(struct daemon *d, struct conf_interface *c)
 {
 	struct iface *ifc = calloc(1, sizeof(*ifc));
 	size_t i;
 
-	if (ifc == NULL) {
-		why_set(why, "no memory");
+	if (ifc == NULL)
 		return NULL;
-	}
 	ifc->daemon = d;
 	ifc->conf = c;
 	ifc->tun.fd = -1;
 	for (i = 0; i < LIMIT_QUEUES; i++)
 		ifc->queue[i].tun_fd = ifc->queue[i].counters_fd = -1;
+	return ifc;
+}
+
+struct iface *
+lifecycle_away(struct daemon *d, struct conf_interface *c)
+{
+	struct iface *ifc = iface_new(d, c);
+
+	if (ifc == NULL)
+		return NULL;
+	ifc->id = take_id(d);
+	ifc->wanted = c->offloads;
+	iface_set_gone(ifc);
+	return ifc;
+}
+
+struct iface *
+lifecycle_open(struct daemon *d, struct conf_interface *c, struct why *why)
+{
+	struct iface *ifc = iface_new(d, c);
+
+	if (ifc == NULL) {
+		why_set(why, "no memory");
+		return NULL;
+	}
 	if (check_name(d, c, why) == -1 || ports_check(ifc, why) == -1 ||
 	    tun_open(c, &ifc->tun, why) == -1 || slots_open(ifc, why) == -1 ||
 	    open_queues(ifc, why) == -1 || ifconf_apply(ifc, why) == -1 ||
@@ -228,6 +252,7 @@ lifecycle_start(struct iface *ifc)
 	ifconf_settle(ifc);
 	ifc->certain = true;
 	path_warn_loops(ifc);
+	slots_tell(ifc);
 	if (ifc->conf->monitored && lifecycle_watch(ifc) == -1)
 		log_warn("%s cannot be watched: tried again every second",
 		    iface_name(ifc));
@@ -341,5 +366,6 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c, struct why *why)
 	else
 		workers_send_peers(ifc);
 	path_warn_loops(ifc);
+	slots_tell(ifc);
 	return r;
 }

@@ -33,6 +33,11 @@ int lifecycle_watch(struct iface *);
 /* Ends the workers (stop), then removes what was made and frees (close). */
 void lifecycle_stop(struct iface *);
 void lifecycle_close(struct iface *);
+/*
+ * One that could not be opened and is to be tried again (retry.c): it is gone,
+ * and has nothing but its configuration.  NULL: no memory.
+ */
+struct iface *lifecycle_away(struct daemon *, struct conf_interface *);
 
 /*
  * Makes those offloads hold (OFFLOAD_BIT()s): in the device, the sockets and
@@ -48,7 +53,7 @@ void lifecycle_reassert(struct iface *);
  * what is there; it returns -1 after writing to why, when nothing is left of
  * it.  Then one of the two others follows, which is always done: only from
  * lifecycle_commit on is the new configuration referred to.  Its -1 says that
- * the kernel refused a part, and why.
+ * a part is not done, and why.
  */
 int lifecycle_prepare(struct iface *, struct conf_interface *, struct why *why);
 int lifecycle_commit(struct iface *, struct conf_interface *, struct why *why);

@@ -6,6 +6,7 @@
 #include "privsep/iface.h"
 #include "privsep/netlink.h"
 #include "privsep/path.h"
+#include "privsep/udp.h"
 
 /* Outer headers: IPv4 or IPv6, and UDP. */
 #define OVERHEAD_IPV4 28
@@ -42,7 +43,7 @@ path_mtu(struct iface *ifc, const struct conf_interface *c)
 		if (best == 0 || route.mtu - overhead < best)
 			best = route.mtu - overhead;
 	}
-	/* routes that are away for a while are no reason to change it */
+	/* that all are away for a while is no reason to change it */
 	if (best == 0 && ifc->conf->mtu == 0)
 		best = ifc->mtu_asked;
 	if (best == 0)

@@ -18,7 +18,8 @@ is_ours(const struct iface *ifc)
 	const struct iface *other;
 
 	TAILQ_FOREACH (other, &ifc->daemon->ifaces, entry)
-		if (other != ifc && conf_ports_meet(other->conf, ifc->conf))
+		if (other != ifc && !iface_is_away(other) &&
+		    conf_ports_meet(other->conf, ifc->conf))
 			return true;
 	return false;
 }
@@ -44,6 +45,7 @@ check(const struct iface *ifc, struct endpoint local, const char *device,
 
 	if (local.port == 0)
 		return 0;
+	local.scope = udp_scope(&local);
 	for (queue = 0; queue < ifc->conf->queues; queue++, local.port++) {
 		if (udp_is_free(&local, device) || errno != EADDRINUSE)
 			continue;

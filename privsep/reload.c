@@ -128,12 +128,14 @@ compare_interface(
 	char names[CONF_NAMES_MAX];
 	enum conf_change change =
 	    conf_interface_compare(ifc->conf, next, names);
-	bool anew = change == CONF_ANEW;
+	bool anew = change == CONF_ANEW || iface_is_away(ifc);
 
 	plan_add(r, anew ? FATE_ANEW : FATE_KEPT, ifc, next);
 	if (change != CONF_SAME)
 		note(r, "%s: interface %s: %s", next->name,
 		    anew ? "made anew" : "changed", names);
+	else if (anew)
+		note(r, "%s: interface opened again", next->name);
 	if (!anew)
 		compare_mtu(r, ifc, next);
 	compare_peers(r, ifc->conf, next);
@@ -250,7 +252,7 @@ take_away(struct reload *r, struct plan *p)
 	p->ifc = NULL;
 }
 
-/* What cannot be had is tried again (retry.c). */
+/* What cannot be had is gone until it can (retry.c). */
 static void
 put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 {
@@ -265,6 +267,10 @@ put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 		TAILQ_INSERT_TAIL(back, ifc, entry);
 		return;
 	}
+	if ((ifc = lifecycle_away(r->d, c)) == NULL)
+		fatalx("no memory for a reload");
+	ifc->gone_why = why;
+	TAILQ_INSERT_TAIL(&r->d->ifaces, ifc, entry);
 	log_warnx("%s; interface \"%s\" is away, and tried again every second",
 	    why.text, c->name);
 	first = r->why;
@@ -510,8 +516,8 @@ refusal(const struct reload *r)
 	bool all = r->errors <= CONF_ERRORS_MAX;
 
 	if (r->lost)
-		strlcpy(
-		    hint, "look at the log, then reload again", sizeof(hint));
+		strlcpy(hint, "look at the log for what is in its way",
+		    sizeof(hint));
 	else if (r->errors > 1)
 		snprintf(hint, sizeof(hint),
 		    "the old configuration stays in force; the log has %s %u "

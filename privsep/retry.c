@@ -27,27 +27,17 @@
 struct retry {
 	struct daemon *daemon;
 	struct event *timer;
-	bool soon;	       /* it is set for the next second */
-	unsigned int looks;    /* ticks that look for what may be lost, yet */
-	time_t looked;	       /* when one did, CLOCK_MONOTONIC */
-	struct why absent_why; /* see open_absent; as told last */
+	bool soon;	    /* it is set for the next second */
+	unsigned int looks; /* ticks that look for what may be lost, yet */
+	time_t looked;	    /* when one did, CLOCK_MONOTONIC */
 };
 
 /* Once for each reason: it is tried again every second. */
 static void
-tell_why(struct why *told, const struct why *why)
+tell_why_gone(struct iface *ifc, const struct why *why)
 {
-	if (why_is_news(told, why))
+	if (why_is_news(&ifc->gone_why, why))
 		log_warnx("%s; tried again every second", why->text);
-}
-
-static void
-start_again(struct daemon *d, struct iface *ifc)
-{
-	log_info("%s: made again", iface_name(ifc));
-	if (lifecycle_start(ifc) == -1)
-		fatalx("no memory for a worker");
-	events_publish(d, "link.created", iface_name(ifc), NULL);
 }
 
 static bool
@@ -73,7 +63,7 @@ make_again(struct iface *ifc)
 		!ifc->link->deleted))
 		return;
 	lifecycle_stop(ifc);
-	if (ifc->conf->device == CONF_DEVICE_FD) {
+	if (ifc->conf->device == CONF_DEVICE_FD && !iface_is_away(ifc)) {
 		log_warnx("%s is deleted, and an inherited descriptor cannot "
 			  "be had again: restart tund with a new one",
 		    iface_name(ifc));
@@ -82,45 +72,16 @@ make_again(struct iface *ifc)
 	}
 	anew = lifecycle_open(d, ifc->conf, &why);
 	if (anew == NULL) {
-		tell_why(&ifc->gone_why, &why);
+		tell_why_gone(ifc, &why);
 		return;
 	}
+	log_info("%s: made again", iface_name(anew));
 	TAILQ_INSERT_BEFORE(ifc, anew, entry);
 	TAILQ_REMOVE(&d->ifaces, ifc, entry);
 	lifecycle_close(ifc);
-	start_again(d, anew);
-}
-
-static bool
-has_absent(struct daemon *d)
-{
-	const struct conf_interface *c;
-
-	TAILQ_FOREACH (c, &d->conf->interfaces, entry)
-		if (iface_of(d, c) == NULL)
-			return true;
-	return false;
-}
-
-/* What a reload that failed had closed, and could not have again. */
-static void
-open_absent(struct retry *r)
-{
-	struct daemon *d = r->daemon;
-	struct conf_interface *c;
-	struct iface *ifc;
-	struct why why;
-
-	TAILQ_FOREACH (c, &d->conf->interfaces, entry) {
-		if (iface_of(d, c) != NULL)
-			continue;
-		if ((ifc = lifecycle_open(d, c, &why)) == NULL) {
-			tell_why(&r->absent_why, &why);
-			continue;
-		}
-		TAILQ_INSERT_TAIL(&d->ifaces, ifc, entry);
-		start_again(d, ifc);
-	}
+	if (lifecycle_start(anew) == -1)
+		fatalx("no memory for a worker");
+	events_publish(d, "link.created", iface_name(anew), NULL);
 }
 
 static bool
@@ -189,7 +150,6 @@ on_timer(int fd, short what, void *arg)
 		if (look)
 			heard_look(ifc);
 	}
-	open_absent(r);
 }
 
 /* Is there anything to try again? */
@@ -198,7 +158,7 @@ is_restless(const struct retry *r)
 {
 	const struct iface *ifc;
 
-	if (r->looks > 0 || has_absent(r->daemon))
+	if (r->looks > 0)
 		return true;
 	TAILQ_FOREACH (ifc, &r->daemon->ifaces, entry)
 		if (ifc->gone

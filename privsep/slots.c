@@ -80,14 +80,6 @@ slots_close(struct iface *ifc)
 	free(ifc->slots);
 }
 
-static const struct conf_peer *
-find_same(const struct conf_interface *c, const struct conf_peer *peer)
-{
-	const struct conf_peer *p = conf_find_peer(c, peer->name);
-
-	return p != NULL && conf_peer_same_aim(p, peer) ? p : NULL;
-}
-
 static void
 slot_unaim(struct iface *ifc, struct slot *s)
 {
@@ -155,6 +147,7 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 		aim.remote.port++;
 	}
 	s->aimed = udp_local(s->fd[0], &s->local) == 0;
+	s->scope = aim.remote.scope;
 	if (s->local.scope == aim.remote.scope)
 		strlcpy(s->local.zone, p->endpoint.zone, IFNAMSIZ);
 	return 0;
@@ -267,7 +260,6 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
     const struct conf_peer *p, struct why *why)
 {
 	struct slot *s = slot_take(ifc, p->endpoint.addr.family);
-	char text[ENDPOINT_STRLEN], reason[SLOT_REASON_STRLEN];
 	struct endpoint local;
 
 	if (s == NULL)
@@ -279,16 +271,9 @@ slot_assign(struct iface *ifc, const struct conf_interface *c,
 					       : "change fewer peers at once");
 	s->peer = p;
 	s->state = SLOT_USED;
-	if (slot_aim(ifc, c, s, &local) == 0)
+	s->told = false;
+	if (slot_aim(ifc, c, s, &local) == 0 || may_be_aimed_later(errno))
 		return 0;
-	if (may_be_aimed_later(errno)) {
-		log_warnx("%s: peer \"%s\" at %s: %s: tried again every "
-			  "second",
-		    iface_name(ifc), p->name,
-		    endpoint_format(&p->endpoint, text),
-		    slot_reason(ifc, s, reason));
-		return 0;
-	}
 	explain_aim(ifc, p, &local, errno, why);
 	slot_retire(ifc, s);
 	return -1;
@@ -305,6 +290,14 @@ has_peer(const struct conf_interface *c, const struct conf_peer *peer)
 	return false;
 }
 
+/* Another device may have the name of the endpoint's zone by now. */
+static bool
+slot_serves(const struct slot *s, const struct conf_peer *p)
+{
+	return conf_peer_same_aim(s->peer, p) &&
+	       (!s->aimed || s->scope == udp_scope(&p->endpoint));
+}
+
 /* Does a socket already do for this peer what it needs? */
 static bool
 is_served(const struct iface *ifc, const struct conf_peer *p)
@@ -314,7 +307,7 @@ is_served(const struct iface *ifc, const struct conf_peer *p)
 
 	for (i = 0; i < ifc->slot_count; i++) {
 		s = &ifc->slots[i];
-		if (s->state == SLOT_USED && conf_peer_same_aim(s->peer, p))
+		if (s->state == SLOT_USED && slot_serves(s, p))
 			return true;
 	}
 	return false;
@@ -352,6 +345,25 @@ slots_prepare(struct iface *ifc, struct conf_interface *c, struct why *why)
 }
 
 void
+slots_tell(struct iface *ifc)
+{
+	char text[ENDPOINT_STRLEN], reason[SLOT_REASON_STRLEN];
+	struct slot *s;
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++) {
+		s = &ifc->slots[i];
+		if (s->state != SLOT_USED || s->aimed || s->told)
+			continue;
+		s->told = true;
+		log_warnx("%s: peer \"%s\" at %s: %s: tried again every second",
+		    iface_name(ifc), s->peer->name,
+		    endpoint_format(&s->peer->endpoint, text),
+		    slot_reason(ifc, s, reason));
+	}
+}
+
+void
 slots_abandon(struct iface *ifc, const struct conf_interface *c)
 {
 	struct slot *s;
@@ -375,7 +387,8 @@ slots_commit(struct iface *ifc, const struct conf_interface *c)
 		s = &ifc->slots[i];
 		if (s->state != SLOT_USED || has_peer(c, s->peer))
 			continue;
-		if ((p = find_same(c, s->peer)) != NULL)
+		p = conf_find_peer(c, s->peer->name);
+		if (p != NULL && slot_serves(s, p))
 			s->peer = p;
 		else
 			slot_retire(ifc, s);
@@ -424,6 +437,7 @@ slot_lose(struct iface *ifc, struct slot *s, const char *lost)
 	log_warnx(
 	    "%s: peer \"%s\": %s", iface_name(ifc), s->peer->name, reason);
 	slot_unaim(ifc, s);
+	s->told = true;
 	events_publish(ifc->daemon, "peer.lost", iface_name(ifc),
 	    json_pack("{s:s, s:s}", "peer", s->peer->name, "reason", reason));
 }

@@ -28,6 +28,8 @@ void slots_close(struct iface *);
 int slots_prepare(struct iface *, struct conf_interface *, struct why *why);
 void slots_commit(struct iface *, const struct conf_interface *);
 void slots_abandon(struct iface *, const struct conf_interface *);
+/* Once it is certain: tells of each peer that could not be aimed, once. */
+void slots_tell(struct iface *);
 /*
  * Aims what could not be aimed before; look: also where the local address or
  * the bind-device is gone, to see which is six system calls for each peer.

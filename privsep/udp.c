@@ -178,24 +178,49 @@ udp_is_free(const struct endpoint *local, const char *device)
 }
 
 /*
+ * May a socket of that device be bound there?  -1 with errno, where the address
+ * or its zone is not there; what else may be wrong is for others to say.
+ */
+static int
+try_address(struct endpoint at, const char *device, socklen_t device_len)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int s, error = 0;
+
+	at.port = 0;
+	len = endpoint_to_sockaddr(&at, &ss);
+	if ((s = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		return 0;
+	if (setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, device, device_len) ==
+		0 &&
+	    bind(s, (struct sockaddr *)&ss, len) == -1)
+		error = errno;
+	close(s);
+	if (error != EADDRNOTAVAIL && error != ENODEV)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+/*
  * A socket that was bound before is so for good, and with IPv6 could be
  * connected though its address left the host.
  */
 static int
-bind_once(int fd, const struct endpoint *at)
+bind_once(int fd, const struct udp_aim *aim)
 {
 	struct sockaddr_storage ss;
 	struct endpoint bound;
-	socklen_t len = endpoint_to_sockaddr(at, &ss);
+	socklen_t len;
 
-	if (udp_local(fd, &bound) == 0 && !udp_is_local(fd)) {
-		errno = EADDRNOTAVAIL;
-		return -1;
-	}
-	if (udp_local(fd, &bound) == -1 &&
-	    bind(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINVAL)
-		return -1;
-	return 0;
+	if (udp_local(fd, &bound) == 0)
+		return try_address(
+		    aim->local, aim->device, (socklen_t)strlen(aim->device));
+	len = endpoint_to_sockaddr(&aim->local, &ss);
+	return bind(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINVAL
+		   ? -1
+		   : 0;
 }
 
 int
@@ -214,7 +239,7 @@ udp_aim(int fd, const struct udp_aim *aim)
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, aim->device,
 		(socklen_t)strlen(aim->device)) == -1)
 		return -1;
-	if (bind_once(fd, &aim->local) == -1)
+	if (bind_once(fd, aim) == -1)
 		return -1;
 	if (connect(fd, (struct sockaddr *)&remote, remote_len) == -1) {
 		/* a blackhole route; a scope has to fit the device, too */
@@ -242,25 +267,12 @@ bool
 udp_is_local(int fd)
 {
 	char device[IFNAMSIZ];
-	socklen_t len, device_len;
-	struct sockaddr_storage ss;
+	socklen_t len;
 	struct endpoint e;
-	bool local;
-	int s;
 
-	if (udp_local(fd, &e) == -1 ||
-	    bound_device(fd, device, &device_len) == -1)
+	if (udp_local(fd, &e) == -1 || bound_device(fd, device, &len) == -1)
 		return true;
-	e.port = 0;
-	len = endpoint_to_sockaddr(&e, &ss);
-	if ((s = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
-		return true;
-	local = setsockopt(
-		    s, SOL_SOCKET, SO_BINDTODEVICE, device, device_len) == -1 ||
-		bind(s, (struct sockaddr *)&ss, len) == 0 ||
-		errno != EADDRNOTAVAIL;
-	close(s);
-	return local;
+	return try_address(e, device, len) == 0;
 }
 
 bool

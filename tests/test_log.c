@@ -1,5 +1,8 @@
+#include <sys/time.h>
+
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,12 +88,45 @@ whoever_stops_reading_stops_nobody(void **state)
 	assert_string_equal(text + strlen(text) - strlen(told), told);
 	log_info("another");
 	snprintf(told, sizeof(told),
-	    "tund: %u lines are lost: nobody read standard error\n"
+	    "tund: nobody read standard error: lines lost: %u\n"
 	    "tund: another\n",
 	    LINES - whole);
 	assert_string_equal(take(), told);
 	log_info("and another");
 	assert_string_equal(take(), "tund: and another\n");
+}
+
+static void
+on_alarm(int signo)
+{
+	(void)signo;
+}
+
+static void
+a_signal_meanwhile_is_no_reader(void **state)
+{
+	static const struct itimerval none;
+	static const struct itimerval soon = {
+	    .it_interval.tv_sec = 3, .it_value.tv_usec = 300000};
+	/* the second one ends the test, if that waits in write(2) */
+	struct sigaction sa = {
+	    .sa_handler = on_alarm, .sa_flags = SA_RESTART | SA_RESETHAND};
+	char full[4096] = {0};
+
+	(void)state;
+	fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK);
+	while (write(STDERR_FILENO, full, sizeof(full)) > 0)
+		continue;
+	fcntl(STDERR_FILENO, F_SETFL, 0);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	log_info("this is lost");
+	setitimer(ITIMER_REAL, &none, NULL);
+	take();
+	log_info("another");
+	assert_string_equal(take(),
+	    "tund: nobody read standard error: lines lost: 1\n"
+	    "tund: another\n");
 }
 
 static void
@@ -114,6 +150,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(
 		whoever_stops_reading_stops_nobody, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_signal_meanwhile_is_no_reader, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_line_that_is_too_long_is_cut, setup, teardown),
 	};
