@@ -193,11 +193,15 @@ struct iface *
 lifecycle_away(struct daemon *d, struct conf_interface *c)
 {
 	struct iface *ifc = iface_new(d, c);
+	enum offload o;
 
 	if (ifc == NULL)
 		return NULL;
 	ifc->id = take_id(d);
 	ifc->wanted = c->offloads;
+	for (o = 0; o < OFFLOAD_COUNT; o++)
+		strlcpy(ifc->reason[o], "the interface is away",
+		    sizeof(ifc->reason[o]));
 	iface_set_gone(ifc);
 	return ifc;
 }

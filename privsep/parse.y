@@ -364,7 +364,7 @@ value_add(struct parser *p, const char *word, struct conf_where where)
 
 	if (p->value_is_long)
 		return;
-	if (p->value_len + 1 + len > MACRO_VALUE_MAX) {
+	if (p->value_len + (p->value_len > 0) + len > MACRO_VALUE_MAX) {
 		conf_error(&p->errors, where,
 		    "the value is longer than %d bytes; make it several macros",
 		    MACRO_VALUE_MAX);

@@ -271,6 +271,7 @@ put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 		fatalx("no memory for a reload");
 	ifc->gone_why = why;
 	TAILQ_INSERT_TAIL(&r->d->ifaces, ifc, entry);
+	events_publish(r->d, "link.deleted", c->name, NULL);
 	log_warnx("%s; interface \"%s\" is away, and tried again every second",
 	    why.text, c->name);
 	first = r->why;
@@ -303,14 +304,14 @@ put_all_back(struct reload *r, struct ifaces *replaced)
  * tried again every second unless it has been replaced.
  */
 static int
-replace_changed(struct reload *r, struct ifaces *replaced)
+replace(struct reload *r, bool gone, struct ifaces *replaced)
 {
 	struct plan *p = NULL;
 	struct iface *anew;
-	bool gone;
 
 	while ((p = plan_next(r, p, FATE_ANEW)) != NULL) {
-		gone = p->ifc->gone;
+		if (p->ifc == NULL || p->ifc->gone != gone)
+			continue;
 		if (!gone)
 			take_away(r, p);
 		anew = lifecycle_open(r->d, p->next, &r->why);
@@ -321,6 +322,15 @@ replace_changed(struct reload *r, struct ifaces *replaced)
 		TAILQ_INSERT_TAIL(replaced, anew, entry);
 	}
 	return 0;
+}
+
+/* First what may fail with nobody the worse for it. */
+static int
+replace_changed(struct reload *r, struct ifaces *replaced)
+{
+	if (replace(r, true, replaced) == -1)
+		return -1;
+	return replace(r, false, replaced);
 }
 
 /* What could not even come back as it was is not closed in the first place. */

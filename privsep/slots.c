@@ -112,6 +112,14 @@ note_bound(struct iface *ifc, struct slot *s, size_t q, uint16_t port)
 	ifc->bound_anew = true;
 }
 
+/* The kernel has its number alone. */
+static void
+slot_name_zone(struct slot *s)
+{
+	if (s->local.scope == s->scope)
+		strlcpy(s->local.zone, s->peer->endpoint.zone, IFNAMSIZ);
+}
+
 /*
  * Each queue has a port of its own, counted up from the configured one: the
  * kernel does not spread one peer's datagrams over sockets of the same port.
@@ -148,8 +156,7 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 	}
 	s->aimed = udp_local(s->fd[0], &s->local) == 0;
 	s->scope = aim.remote.scope;
-	if (s->local.scope == aim.remote.scope)
-		strlcpy(s->local.zone, p->endpoint.zone, IFNAMSIZ);
+	slot_name_zone(s);
 	return 0;
 }
 
@@ -376,6 +383,25 @@ slots_abandon(struct iface *ifc, const struct conf_interface *c)
 	}
 }
 
+static bool
+has_slot(const struct iface *ifc, const struct conf_peer *p)
+{
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		if (ifc->slots[i].state == SLOT_USED && ifc->slots[i].peer == p)
+			return true;
+	return false;
+}
+
+/* It is the same peer, whose zone may have another name by now. */
+static void
+slot_take_over(struct slot *s, const struct conf_peer *p)
+{
+	s->peer = p;
+	slot_name_zone(s);
+}
+
 void
 slots_commit(struct iface *ifc, const struct conf_interface *c)
 {
@@ -388,8 +414,9 @@ slots_commit(struct iface *ifc, const struct conf_interface *c)
 		if (s->state != SLOT_USED || has_peer(c, s->peer))
 			continue;
 		p = conf_find_peer(c, s->peer->name);
-		if (p != NULL && slot_serves(s, p))
-			s->peer = p;
+		if (p != NULL && conf_peer_same_aim(s->peer, p) &&
+		    !has_slot(ifc, p))
+			slot_take_over(s, p);
 		else
 			slot_retire(ifc, s);
 	}

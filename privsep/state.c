@@ -303,16 +303,15 @@ state_interface(const struct iface *ifc)
 	    "id", (int)ifc->id, "name", iface_name(ifc), "configured", c->name,
 	    "device", devices[c->device], "monitored", c->monitored, "vnet_hdr",
 	    ifc->tun.vnet_hdr, "batch_packets",
-	    ifc->tun.vnet_hdr ? BATCH_PACKETS : 1, "queues",
-	    (int)ifc->queue_count, "txqueuelen_packets",
-	    state_known(c->monitored, c->txqueuelen), "gso_max_segs",
-	    state_known(c->monitored, c->gso_max_segs), "max_peers",
-	    (int)c->max_peers, "listen", state_listen(c), "offloads",
-	    state_offloads(ifc), "peers", state_peers(ifc), "sched_policy",
-	    sched_policy_name(c->sched_policy), "cpus", state_cpus_asked(c),
-	    "steering", state_steering(ifc), "mtu_asked_bytes",
-	    state_known(c->monitored && c->mtu != 0, c->mtu), "routes",
-	    c->monitored && c->routes);
+	    ifc->tun.vnet_hdr ? BATCH_PACKETS : 1, "queues", (int)c->queues,
+	    "txqueuelen_packets", state_known(c->monitored, c->txqueuelen),
+	    "gso_max_segs", state_known(c->monitored, c->gso_max_segs),
+	    "max_peers", (int)c->max_peers, "listen", state_listen(c),
+	    "offloads", state_offloads(ifc), "peers", state_peers(ifc),
+	    "sched_policy", sched_policy_name(c->sched_policy), "cpus",
+	    state_cpus_asked(c), "steering", state_steering(ifc),
+	    "mtu_asked_bytes", state_known(c->monitored && c->mtu != 0, c->mtu),
+	    "routes", c->monitored && c->routes);
 	if (o != NULL)
 		state_link(o, ifc);
 	return o;
