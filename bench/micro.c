@@ -244,7 +244,7 @@ bench_coalesce(uint8_t version, uint8_t proto, size_t flows, bool runs)
 	struct packet_spec s = packet_default(version, proto);
 	size_t i, flow, turn, per_flow = BURST / flows, most;
 	uint8_t *at = arg.data;
-	char name[64];
+	char name[96];
 
 	if (proto == IPPROTO_TCP)
 		s.tcp_options = TIMESTAMPS;

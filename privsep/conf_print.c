@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ipc/msg.h"
 #include "privsep/conf.h"
