@@ -57,10 +57,12 @@ void prefix_mask(struct prefix *);
 bool prefix_equal(const struct prefix *, const struct prefix *);
 /* For qsort and bsearch: by family, address, length. */
 int prefix_compare(const void *, const void *);
-/* But for the port; a zone is the same by its name, whatever its ifindex was.
+/*
+ * With the port, and without it.  A zone is the same by its name, whatever its
+ * ifindex was.
  */
-bool endpoint_same_address(const struct endpoint *, const struct endpoint *);
 bool endpoint_equal(const struct endpoint *, const struct endpoint *);
+bool endpoint_same_address(const struct endpoint *, const struct endpoint *);
 
 /* Fills ss for socket calls; returns its length. */
 socklen_t endpoint_to_sockaddr(
