@@ -3,11 +3,14 @@
 
 import json
 import sys
+from types import SimpleNamespace
+
+import goals
 
 DIGITS = {"Gbit/s": 2, "kpps": 0, "ms": 3}
 NEAR = [("veth", "bare veth"), ("vxlan", "VXLAN in the kernel"),
         ("tund", "tund"), ("tund pinned", "tund, `cpus 0`")]
-FOREIGN = [("vtun", "vtun"), ("openvpn", "openvpn"), ("fastd", "fastd")]
+FOREIGN = [(name, name) for name in goals.FOREIGN]
 EVERY = [("tund", "tund"), ("tund pinned", "tund, `cpus 0`"),
          ("tund rr", "tund, `sched-policy rr`"), *FOREIGN]
 INNER = [("tund", "IPv4 in IPv4"), ("tund 6 in 4", "IPv6 in IPv4"),
@@ -60,16 +63,6 @@ def peers(results):
     print()
 
 
-def goals(found):
-    print("```")
-    for g in found["goals"]:
-        spread = f" ({g['min']:.2f}..{g['max']:.2f})" if "min" in g else ""
-        print(f"{g['what']:60} {g['value']:8.2f}  {g['sense']} "
-              f"{g['goal']:<6}{'pass' if g['pass'] else 'FAIL'}{spread}")
-    reached = sum(g["pass"] for g in found["goals"])
-    print(f"{reached} of {len(found['goals'])} goals reached\n```")
-
-
 def inner(name, _):
     return name.startswith("ip versions")
 
@@ -89,7 +82,10 @@ def main():
     if {"peers", "prefixes"} <= set(results):
         peers(results)
     table(results.get("queues", {}), QUEUES, " ", lambda *_: True)
-    goals(found)
+    print("```", end="")
+    goals.show(SimpleNamespace(results=found["goals"],
+                               unjudged=found["unjudged"]))
+    print("```")
 
 
 main()

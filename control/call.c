@@ -1,7 +1,6 @@
 #include "control/call.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "control/client.h"
 #include "control/state.h"
@@ -27,13 +26,11 @@ call_refuse(
     const struct call *call, int code, const char *hint, const char *fmt, ...)
 {
 	struct jsonrpc_error error;
-	char message[sizeof(error.message)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	jsonrpc_vfail(&error, code, hint, fmt, ap);
 	va_end(ap);
-	jsonrpc_fail(&error, code, hint, "%s", message);
 	call_fail(call, &error);
 }
 

@@ -75,20 +75,28 @@ jsonrpc_class(int code)
 }
 
 void
-jsonrpc_fail(struct jsonrpc_error *error, int code, const char *hint,
-    const char *fmt, ...)
+jsonrpc_vfail(struct jsonrpc_error *error, int code, const char *hint,
+    const char *fmt, va_list ap)
 {
-	va_list ap;
 	char *p;
 
 	error->code = code;
 	error->hint = hint;
-	va_start(ap, fmt);
 	vsnprintf(error->message, sizeof(error->message), fmt, ap);
-	va_end(ap);
 	for (p = error->message; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
+}
+
+void
+jsonrpc_fail(struct jsonrpc_error *error, int code, const char *hint,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	jsonrpc_vfail(error, code, hint, fmt, ap);
+	va_end(ap);
 }
 
 /* Brackets that are open at once, outside of strings. */

@@ -2,6 +2,7 @@
 #define IPC_JSONRPC_H
 
 #include <jansson.h>
+#include <stdarg.h>
 #include <stddef.h>
 
 /*
@@ -45,6 +46,8 @@ struct jsonrpc_error {
 /* Fills in an error; what is not printable ASCII becomes '?'. */
 void jsonrpc_fail(struct jsonrpc_error *, int code, const char *hint,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void jsonrpc_vfail(struct jsonrpc_error *, int code, const char *hint,
+    const char *fmt, va_list) __attribute__((format(printf, 4, 0)));
 
 struct jsonrpc_request {
 	json_t *object; /* holds what the others point into */

@@ -61,8 +61,7 @@ struct conf_lex {
 	struct conf_where blocks[LEX_BLOCKS_MAX];
 	unsigned int open;
 	struct conf_where last; /* where the last file ended */
-	char *buf;		/* the token in hand */
-	size_t len, size;
+	struct conf_text text;	/* the token in hand */
 	bool quiet;
 	bool ended;
 };
@@ -120,7 +119,7 @@ conf_lex_free(struct conf_lex *lex)
 		SLIST_REMOVE_HEAD(&lex->strings, entry);
 		free(s);
 	}
-	free(lex->buf);
+	free(lex->text.bytes);
 	free(lex);
 }
 
@@ -526,25 +525,26 @@ lex_bad_char(struct conf_lex *lex, struct conf_token *t, int c)
 	lex_bad(lex, t, why);
 }
 
-static void
-lex_put(struct conf_lex *lex, int c)
+void
+conf_text_put(struct conf_text *text, char c)
 {
-	if (lex->len == lex->size) {
-		lex->size = lex->size == 0 ? 64 : 2 * lex->size;
-		if ((lex->buf = realloc(lex->buf, lex->size)) == NULL)
+	if (text->len == text->size) {
+		text->size = text->size == 0 ? 64 : 2 * text->size;
+		text->bytes = realloc(text->bytes, text->size);
+		if (text->bytes == NULL)
 			fatal("memory for the configuration");
 	}
-	lex->buf[lex->len++] = (char)c;
+	text->bytes[text->len++] = c;
 }
 
 static void
 lex_word(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
-	lex->len = 0;
+	lex->text.len = 0;
 	while (lex_is_word_char(lex_peek(s)))
-		lex_put(lex, lex_get(s));
+		conf_text_put(&lex->text, (char)lex_get(s));
 	t->kind = CONF_TOKEN_WORD;
-	t->text = conf_lex_keep(lex, lex->buf, lex->len);
+	t->text = conf_lex_keep(lex, lex->text.bytes, lex->text.len);
 	t->assigned = lex_skip(s) == '=';
 }
 
@@ -553,7 +553,7 @@ lex_quoted(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
 	int c, quote = lex_get(s);
 
-	lex->len = 0;
+	lex->text.len = 0;
 	while ((c = lex_peek(s)) != quote) {
 		if (c == '\n' || c == EOF) {
 			lex_bad(lex, t,
@@ -567,11 +567,13 @@ lex_quoted(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 			lex_bad_char(lex, t, c);
 			return;
 		}
-		lex_put(lex, c);
+		conf_text_put(&lex->text, (char)c);
 	}
 	lex_get(s);
 	t->kind = CONF_TOKEN_QUOTED;
-	t->text = lex->len == 0 ? "" : conf_lex_keep(lex, lex->buf, lex->len);
+	t->text = lex->text.len == 0
+		      ? ""
+		      : conf_lex_keep(lex, lex->text.bytes, lex->text.len);
 }
 
 /* "$name": true when the macro's value is now the source. */

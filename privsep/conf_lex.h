@@ -2,6 +2,7 @@
 #define PRIVSEP_CONF_LEX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "privsep/conf_error.h"
 
@@ -24,6 +25,14 @@ struct conf_token {
 	bool assigned;		 /* a word with "=" behind it */
 	struct conf_where where; /* its file name too */
 };
+
+/* A text that grows: all zero is an empty one.  bytes is the owner's to free.
+ */
+struct conf_text {
+	char *bytes; /* without a NUL, unless that was put */
+	size_t len, size;
+};
+void conf_text_put(struct conf_text *, char);
 
 struct conf_lex;
 

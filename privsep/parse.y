@@ -43,9 +43,7 @@ struct parser {
 	struct conf_token before; /* and the one before that */
 	unsigned int level; /* blocks that the grammar has entered */
 	bool skipping; /* the rest of an erroneous statement */
-	char *value; /* of a macro, as far as it was read */
-	size_t value_len;
-	size_t value_size;
+	struct conf_text value; /* of a macro, as far as it was read */
 	bool value_is_long; /* too long, which was told */
 };
 
@@ -340,49 +338,38 @@ keyword_find(const struct conf_token *t)
 static void
 value_begin(struct parser *p)
 {
-	p->value_len = 0;
+	p->value.len = 0;
 	p->value_is_long = false;
 }
 
-/* Macros of macros grow quickly: there is a limit, and room for the double. */
-static void
-value_reserve(struct parser *p, size_t size)
-{
-	if (size <= p->value_size)
-		return;
-	p->value_size = 2 * size;
-	p->value = realloc(p->value, p->value_size);
-	if (p->value == NULL)
-		fatal("memory for the configuration");
-}
-
-/* The words of a macro, with a blank between them. */
+/* The words of a macro, with a blank between them.  Those of macros double. */
 static void
 value_add(struct parser *p, const char *word, struct conf_where where)
 {
-	size_t len = strlen(word);
+	bool blank = p->value.len > 0;
 
 	if (p->value_is_long)
 		return;
-	if (p->value_len + (p->value_len > 0) + len > MACRO_VALUE_MAX) {
+	if (p->value.len + blank + strlen(word) > MACRO_VALUE_MAX) {
 		conf_error(&p->errors, where,
 		    "the value is longer than %d bytes; make it several macros",
 		    MACRO_VALUE_MAX);
 		p->value_is_long = true;
 		return;
 	}
-	value_reserve(p, p->value_len + len + 2);
-	if (p->value_len > 0)
-		p->value[p->value_len++] = ' ';
-	memcpy(p->value + p->value_len, word, len + 1);
-	p->value_len += len;
+	if (blank)
+		conf_text_put(&p->value, ' ');
+	for (; *word != '\0'; word++)
+		conf_text_put(&p->value, *word);
 }
 
 static void
 value_define(struct parser *p, struct conf_where where, const char *name)
 {
-	if (!p->value_is_long)
-		conf_lex_define(p->lex, where, name, p->value, false);
+	if (p->value_is_long)
+		return;
+	conf_text_put(&p->value, '\0');
+	conf_lex_define(p->lex, where, name, p->value.bytes, false);
 }
 
 /* The token ends the statement: here the grammar can go on. */
@@ -615,6 +602,6 @@ conf_parse(const char *path, const struct conf_macro *macros, size_t count,
 		conf_lex_warn_unused(p.lex);
 	conf_build_free(p.build);
 	conf_lex_free(p.lex);
-	free(p.value);
+	free(p.value.bytes);
 	return conf;
 }

@@ -114,19 +114,28 @@ tell_set(struct daemon *d, const struct iface *ifc, const char *setting,
 	    json_pack("{s:s, s:s}", "setting", setting, "value", value));
 }
 
+/* NULL after an answer. */
+static struct iface *
+find_interface(struct daemon *d, uint32_t id, const struct msg_request *r)
+{
+	struct iface *ifc = iface_find(d, r->interface);
+
+	if (ifc == NULL)
+		refuse(d, id, REPLY_INVALID, "no such interface",
+		    "see \"interfaces\"");
+	return ifc;
+}
+
 static void
 request_set_mtu(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
-	struct iface *ifc = iface_find(d, r->interface);
+	struct iface *ifc = find_interface(d, id, r);
 	uint32_t before;
 	char value[16];
 	struct why why;
 
-	if (ifc == NULL) {
-		refuse(d, id, REPLY_INVALID, "no such interface",
-		    "see \"interfaces\"");
+	if (ifc == NULL)
 		return;
-	}
 	before = mtu_of_link(ifc);
 	if (mtu_set_by_request(ifc, r->value, &why) == -1) {
 		refuse(d, id, REPLY_REFUSED, why.text, NULL);
@@ -167,14 +176,11 @@ refuse_offload(
 static void
 request_set_offload(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
-	struct iface *ifc = iface_find(d, r->interface);
+	struct iface *ifc = find_interface(d, id, r);
 	uint32_t bit = OFFLOAD_BIT(r->what), wanted, used;
 
-	if (ifc == NULL) {
-		refuse(d, id, REPLY_INVALID, "no such interface",
-		    "see \"interfaces\"");
+	if (ifc == NULL)
 		return;
-	}
 	if (iface_is_deleted(ifc)) {
 		refuse_deleted(d, id, ifc);
 		return;

@@ -205,7 +205,7 @@ try_address(struct endpoint at, const char *device, socklen_t device_len)
 
 /*
  * A socket that was bound before is so for good, and with IPv6 could be
- * connected though its address left the host.
+ * connected though its address left the host, which a wildcard cannot do.
  */
 static int
 bind_once(int fd, const struct udp_aim *aim)
@@ -215,8 +215,10 @@ bind_once(int fd, const struct udp_aim *aim)
 	socklen_t len;
 
 	if (udp_local(fd, &bound) == 0)
-		return try_address(
-		    aim->local, aim->device, (socklen_t)strlen(aim->device));
+		return addr_is_unspecified(&aim->local.addr)
+			   ? 0
+			   : try_address(aim->local, aim->device,
+				 (socklen_t)strlen(aim->device));
 	len = endpoint_to_sockaddr(&aim->local, &ss);
 	return bind(fd, (struct sockaddr *)&ss, len) == -1 && errno != EINVAL
 		   ? -1
