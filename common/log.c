@@ -109,9 +109,12 @@ static bool
 is_ready(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int n;
 
-	/* that of a signal is no answer: a write would wait on */
-	return poll(&p, 1, log_lost > 0 ? 0 : PATIENCE_MS) > 0;
+	do
+		n = poll(&p, 1, log_lost > 0 ? 0 : PATIENCE_MS);
+	while (n == -1 && errno == EINTR);
+	return n > 0;
 }
 
 /* Whoever stops reading loses lines, and stops nobody. */

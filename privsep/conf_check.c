@@ -127,10 +127,12 @@ check_listen(struct conf_errors *errors, const struct build_interface *i)
 	if (i->scope.lost || TAILQ_EMPTY(&i->peers))
 		return;
 	if (c->listen4.port == 0 && c->listen6.port == 0) {
+		p = TAILQ_FIRST(&i->peers);
 		conf_error(errors, i->scope.begin,
 		    "interface \"%s\" has peers but does not listen; add "
-		    "\"listen udp on 0.0.0.0 port N\"",
-		    c->name);
+		    "\"listen udp on %s port N\"",
+		    c->name,
+		    p->conf->endpoint.addr.family == 6 ? "::" : "0.0.0.0");
 		return;
 	}
 	TAILQ_FOREACH (p, &i->peers, entry)

@@ -589,7 +589,9 @@ lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 		name[len++] = (char)lex_get(s);
 	name[len] = '\0';
 	if (len == 0) {
-		lex_bad(lex, t, "\"$\" without the name of a macro");
+		lex_bad(lex, t,
+		    "\"$\" without the name of a macro behind it; "
+		    "quote it if none is meant");
 		return false;
 	}
 	if ((m = lex_macro_find(lex, name)) == NULL) {

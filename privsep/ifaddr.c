@@ -119,11 +119,24 @@ is_moving(const struct iface *ifc, const struct prefix *p)
 	return false;
 }
 
+/* One that is there: the default route may be how its owner got here. */
+static const char *
+taken_remedy(const struct prefix *p)
+{
+	if (p->len > 0)
+		return "; remove that route, or set \"routes off\"";
+	return p->addr.family == 4
+		   ? "; allow { 0.0.0.0/1, 128.0.0.0/1 } in its place, with a "
+		     "route of its own to the endpoint, or set \"routes off\""
+		   : "; allow { ::/1, 8000::/1 } in its place, with a route "
+		     "of its own to the endpoint, or set \"routes off\"";
+}
+
 static const char *
 route_remedy(const struct prefix *p, int error)
 {
 	if (error == EEXIST)
-		return "; remove that route, or set \"routes off\"";
+		return taken_remedy(p);
 	/* with an MTU below 1280 the link has no IPv6 */
 	if (p->addr.family == 6 && (error == EACCES || error == EPERM ||
 				       error == ENODEV || error == EINVAL))

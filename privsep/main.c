@@ -316,7 +316,9 @@ prepare(struct daemon *d, const struct options *o)
 	start_make_empty_root();
 	steering_load();
 	if ((d->netlink = netlink_open()) == NULL)
-		fatal("rtnetlink");
+		fatalx("rtnetlink cannot be opened: %s; let tund have sockets "
+		       "of AF_NETLINK",
+		    why_errno(errno));
 }
 
 int

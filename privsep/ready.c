@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/why.h"
 #include "privsep/ready.h"
 
 static int starter = -1; /* a pipe to the first process */
@@ -76,7 +77,8 @@ ready_connect(void)
 		return;
 	len = strlen(path);
 	if (len >= sizeof(sun.sun_path)) {
-		log_warnx("NOTIFY_SOCKET: the path is too long");
+		log_warnx("NOTIFY_SOCKET: the path is too long: who started "
+			  "tund is not told when it is ready");
 		return;
 	}
 	memcpy(sun.sun_path, path, len);
@@ -90,7 +92,9 @@ ready_connect(void)
 	    connect(manager, (struct sockaddr *)&sun,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
 		return;
-	log_warn("NOTIFY_SOCKET %s", path);
+	log_warnx("NOTIFY_SOCKET %s: %s: who started tund is not told when it "
+		  "is ready",
+	    path, why_errno(errno));
 	close(manager);
 	manager = -1;
 }

@@ -268,7 +268,7 @@ refuse_cheaply(struct daemon *d, uint32_t id, const struct budget *b)
 	snprintf(
 	    hint, sizeof(hint), "try again in %" PRId64 " s", budget_wait(b));
 	send_reply(d, id, REPLY_BUSY,
-	    refusal("requests have taken half of the time", hint));
+	    refusal("requests have taken half of tund's time", hint));
 }
 
 int

@@ -445,11 +445,12 @@ slot_aim_again(
 	char local[ENDPOINT_STRLEN];
 
 	if (slot_aim(ifc, c, s, NULL) == 0) {
-		log_info("%s: peer \"%s\" can be reached now", iface_name(ifc),
-		    s->peer->name);
+		endpoint_format(&s->local, local);
+		log_info("%s: peer \"%s\" is aimed now, from %s",
+		    iface_name(ifc), s->peer->name, local);
 		events_publish(ifc->daemon, "peer.aimed", iface_name(ifc),
-		    json_pack("{s:s, s:s}", "peer", s->peer->name, "local",
-			endpoint_format(&s->local, local)));
+		    json_pack(
+			"{s:s, s:s}", "peer", s->peer->name, "local", local));
 	} else if (s->aim_error != before) {
 		state_changed(ifc->daemon);
 	}

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "common/why.h"
 #include "privsep/conf.h"
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
@@ -64,28 +65,56 @@ start_need_privilege(const struct conf *conf)
 		    missing);
 }
 
-static const char no_user[] = "there is no user \"%s\"; make it: useradd "
-			      "--system --home-dir / --shell /usr/sbin/nologin "
-			      "%s";
+/* getpwnam(3): every other errno, and none, says that there is no such user. */
+static bool
+is_failed_look_up(int error)
+{
+	return error == EINTR || error == EIO || error == EMFILE ||
+	       error == ENFILE || error == ENOMEM;
+}
+
+/* NULL after why. */
+static struct passwd *
+find_user(const char *name, struct why *why)
+{
+	struct passwd *pw;
+
+	errno = 0;
+	if ((pw = getpwnam(name)) != NULL)
+		return pw;
+	if (is_failed_look_up(errno))
+		why_set(why,
+		    "user \"%s\" cannot be looked up: %s; see passwd in "
+		    "/etc/nsswitch.conf",
+		    name, why_errno(errno));
+	else
+		why_set(why,
+		    "there is no user \"%s\"; make it: useradd --system "
+		    "--home-dir / --shell /usr/sbin/nologin %s",
+		    name, name);
+	return NULL;
+}
 
 void
 start_warn_users(const struct conf *conf)
 {
 	const char *const names[] = {conf->user, conf->control_user};
+	struct why why;
 	size_t i;
 
 	for (i = 0; i < 2; i++)
-		if (getpwnam(names[i]) == NULL)
-			log_warnx(no_user, names[i], names[i]);
+		if (find_user(names[i], &why) == NULL)
+			log_warnx("%s", why.text);
 }
 
 void
 start_find_user(const char *name, uid_t *uid, gid_t *gid)
 {
-	struct passwd *pw = getpwnam(name);
+	struct why why;
+	struct passwd *pw = find_user(name, &why);
 
 	if (pw == NULL)
-		fatalx(no_user, name, name);
+		fatalx("%s", why.text);
 	if (pw->pw_uid == 0 || pw->pw_gid == 0)
 		fatalx(
 		    "user \"%s\" is root; choose one without privilege", name);

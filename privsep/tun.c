@@ -221,8 +221,9 @@ explain_adopt(const struct conf_interface *conf, int error, struct why *why)
 	if (error == EINVAL && conf->queues > 1)
 		return why_set(why,
 		    "%s was made with a single queue: set `queues 1`, or make "
-		    "it with `ip tuntap add mode tun multi_queue`",
-		    conf->name);
+		    "it anew with `ip tuntap del dev %s mode tun` and `ip "
+		    "tuntap add dev %s mode tun multi_queue`",
+		    conf->name, conf->name, conf->name);
 	if (error == EINVAL)
 		return why_set(why,
 		    "%s was made with multi_queue: set `queues` to 2 or more, "
@@ -241,8 +242,9 @@ open_adopted(
 	case KIND_NONE:
 		return why_set(why,
 		    "%s does not exist: make it with `ip tuntap add dev %s "
-		    "mode tun`, or leave out `device adopt`",
-		    conf->name, conf->name);
+		    "mode tun%s`, or leave out `device adopt`",
+		    conf->name, conf->name,
+		    conf->queues > 1 ? " multi_queue" : "");
 	case KIND_TAP:
 		return why_set(why,
 		    "%s is a tap device: tund needs one made with `mode tun`",
@@ -263,9 +265,10 @@ open_adopted(
 	/* Without it, it vanished meanwhile and this call made a new one. */
 	if (tun_flags(tun->fd, &ifr) == -1 || !(ifr_bits(&ifr) & IFF_PERSIST))
 		return why_set(why,
-		    "%s is not persistent: make it with `ip tuntap add`, or "
-		    "leave out `device adopt`",
-		    conf->name);
+		    "%s is not persistent: make it with `ip tuntap add dev %s "
+		    "mode tun%s`, or leave out `device adopt`",
+		    conf->name, conf->name,
+		    conf->queues > 1 ? " multi_queue" : "");
 	tun->owner = tun_attr(-1, ifr.ifr_name, IFLA_TUN_OWNER, 4);
 	return 0;
 }

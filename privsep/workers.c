@@ -284,15 +284,13 @@ workers_stop(struct iface *ifc)
 }
 
 /* Its memory is fixed at its start. */
-static bool
-lacks_room(const struct queue *q, size_t prefixes)
+static void
+restart_for_room(struct queue *q, size_t prefixes)
 {
-	if (prefixes <= q->prefix_room)
-		return false;
 	log_info("%s: tund-worker %u is started again: it has room for %zu "
 		 "prefixes, and there are %zu",
 	    iface_name(q->iface), q->number, q->prefix_room, prefixes);
-	return true;
+	proc_restart(q->proc);
 }
 
 /* restart: also those that have room for the table. */
@@ -303,14 +301,18 @@ renew(struct iface *ifc, bool restart)
 
 	ifc->generation++;
 	for (i = 0; i < ifc->queue_count; i++) {
+		struct queue *q = &ifc->queue[i];
+
 		/* one that ended with its device has no use for anything */
-		if (ifc->queue[i].proc == NULL || ifc->gone)
+		if (q->proc == NULL || ifc->gone)
 			continue;
-		if (restart || lacks_room(&ifc->queue[i], prefixes)) {
-			proc_restart(ifc->queue[i].proc);
+		if (restart) {
+			proc_restart(q->proc);
+		} else if (prefixes > q->prefix_room) {
+			restart_for_room(q, prefixes);
 		} else {
-			send_table(&ifc->queue[i]);
-			await_table(&ifc->queue[i]);
+			send_table(q);
+			await_table(q);
 		}
 	}
 	state_changed(ifc->daemon);

@@ -75,7 +75,8 @@ set_policy(const struct msg_worker_config *config)
 			  "tund");
 	}
 	if (sched_setscheduler(0, SCHED_BATCH, &normal) == -1)
-		log_warn("SCHED_BATCH");
+		log_warn("sched-policy batch cannot be set, so the worker "
+			 "keeps the policy of whoever started tund");
 	/* on a CPU of the operator's choice others may wait for it: 0.99 */
 	moderation.lingers = config->pinned == 0;
 }
