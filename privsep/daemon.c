@@ -18,7 +18,7 @@ all_running(const struct daemon *d)
 	if (d->control->state != PROC_RUNNING)
 		return false;
 	TAILQ_FOREACH (ifc, &d->ifaces, entry) {
-		if (ifc->gone)
+		if (iface_is_gone(ifc))
 			continue;
 		for (i = 0; i < ifc->queue_count; i++)
 			if (ifc->queue[i].proc == NULL ||

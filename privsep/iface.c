@@ -7,31 +7,14 @@
 #include "privsep/iface.h"
 #include "privsep/link.h"
 
-uint32_t
-iface_offloads(const struct iface *ifc)
-{
-	return ifc->wanted & ifc->granted & ~ifc->refused;
-}
-
-void
-iface_forget_refusals(struct iface *ifc, uint32_t offload_bits)
-{
-	enum offload o;
-
-	ifc->refused &= ~offload_bits;
-	/* what was not granted keeps its reason */
-	for (o = 0; o < OFFLOAD_COUNT; o++)
-		if (offload_bits & ifc->granted & OFFLOAD_BIT(o))
-			ifc->reason[o][0] = '\0';
-}
-
 /* Both what was told, after which things were done, and what was read count. */
 bool
 iface_is_here(const struct iface *ifc)
 {
 	const struct link_state *l = ifc->link;
 
-	return ifc->conf->monitored && ifc->ifindex != 0 && !ifc->gone &&
+	return ifc->conf->monitored && ifc->ifindex != 0 &&
+	       !iface_is_gone(ifc) &&
 	       (l == NULL || (!l->deleted && l->nsid == LINK_NSID_HOME &&
 				 l->ifindex == ifc->ifindex));
 }
@@ -39,19 +22,20 @@ iface_is_here(const struct iface *ifc)
 bool
 iface_is_deleted(const struct iface *ifc)
 {
-	return ifc->gone || (ifc->link != NULL && ifc->link->deleted);
+	return iface_is_gone(ifc) || (ifc->link != NULL && ifc->link->deleted);
+}
+
+bool
+iface_is_gone(const struct iface *ifc)
+{
+	return ifc->state >= IFACE_GONE;
 }
 
 void
 iface_set_gone(struct iface *ifc)
 {
-	ifc->gone = true;
-}
-
-bool
-iface_is_away(const struct iface *ifc)
-{
-	return ifc->gone && ifc->tun.fd == -1;
+	if (!iface_is_gone(ifc))
+		ifc->state = IFACE_GONE;
 }
 
 void

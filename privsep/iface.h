@@ -11,6 +11,7 @@
 #include "ipc/msg.h"
 #include "privsep/conf.h"
 #include "privsep/netlink.h"
+#include "privsep/offloads.h"
 #include "privsep/tun.h"
 #include "privsep/udp.h"
 
@@ -70,6 +71,21 @@ struct iface_undo {
 	struct conf_prefixes routes;
 };
 
+/*
+ *	OPENED --lifecycle_start--> RUNNING --iface_set_gone--> GONE
+ *
+ * A GONE one is closed for one that was opened anew, or LOST.  In the place of
+ * one that was closed, and could not be had again, stands one that is AWAY
+ * until it can.
+ */
+enum iface_state {
+	IFACE_OPENED, /* a start or a reload that fails takes it away again */
+	IFACE_RUNNING,
+	IFACE_GONE, /* its device was deleted: to be made again */
+	IFACE_AWAY, /* the same, and nothing is open */
+	IFACE_LOST  /* what was deleted cannot be had again */
+};
+
 struct iface {
 	TAILQ_ENTRY(iface) entry;
 	struct daemon *daemon;
@@ -86,8 +102,8 @@ struct iface {
 	 * not monitored, not started, stopped, or it could not be watched yet.
 	 */
 	const struct link_state *link;
-	bool gone;		 /* iface_set_gone: to be made again */
-	unsigned int gone_ticks; /* tries since then; retry.c: for good */
+	enum iface_state state;
+	unsigned int gone_ticks; /* tries since it is gone; retry.c's */
 	struct why gone_why;	 /* why it could not be, as told last */
 	uint32_t mtu;		 /* as last set by us, bytes; 0: never */
 	uint32_t mtu_asked;	 /* as last set by the file, or by routes */
@@ -97,11 +113,7 @@ struct iface {
 	struct why lacks_why;	 /* the first of them, as told last */
 	unsigned int lacks_ticks; /* since they were */
 	struct iface_undo undo;
-	bool certain;	  /* no reload that fails takes it away again */
-	uint32_t wanted;  /* OFFLOAD_BIT()s: configured, then set */
-	uint32_t granted; /* by this kernel and device */
-	uint32_t refused; /* the worker met a refusal: off */
-	char reason[OFFLOAD_COUNT][96]; /* why off, or "" */
+	struct offloads offloads;
 	size_t slot_count;
 	struct slot *slots;
 	bool bound_anew;     /* a socket, since slots_retire_again */
@@ -111,10 +123,6 @@ struct iface {
 	struct queue queue[LIMIT_QUEUES];
 };
 
-/* The offloads that may be used now: asked for, granted, not refused. */
-uint32_t iface_offloads(const struct iface *);
-/* They may be tried once more. */
-void iface_forget_refusals(struct iface *, uint32_t offload_bits);
 /*
  * May it be asked for through rtnetlink?  In another network namespace, or once
  * it is deleted, its ifindex may be another device's here.
@@ -122,10 +130,10 @@ void iface_forget_refusals(struct iface *, uint32_t offload_bits);
 bool iface_is_here(const struct iface *);
 /* Deleted under us, as far as anybody knows. */
 bool iface_is_deleted(const struct iface *);
-/* It was: by the monitor, or by a worker, which may know earlier. */
+/* GONE, AWAY or LOST. */
+bool iface_is_gone(const struct iface *);
+/* It was deleted: by the monitor, or by a worker, which may know earlier. */
 void iface_set_gone(struct iface *);
-/* Gone, and nothing is open: a failed reload could not have it again. */
-bool iface_is_away(const struct iface *);
 /* Sets ifindex by where the link is now. */
 void iface_set_place(struct iface *, const struct link_state *now);
 /* Why a slot is not aimed: as the kernel said, or what it meant. */

@@ -110,7 +110,8 @@ is_moving(const struct iface *ifc, const struct prefix *p)
 	if (d->next == NULL)
 		return false;
 	TAILQ_FOREACH (other, &d->ifaces, entry) {
-		if (other == ifc || other->gone || !has_route(other->conf, p))
+		if (other == ifc || iface_is_gone(other) ||
+		    !has_route(other->conf, p))
 			continue;
 		next = conf_find_interface(d->next, other->conf->name);
 		if (next == NULL || !has_route(next, p))

@@ -56,7 +56,8 @@ queues_taken_over(const struct iface *ifc)
 		return 0;
 	TAILQ_FOREACH (other, &ifc->daemon->ifaces, entry)
 		if (other->conf->device == CONF_DEVICE_FD &&
-		    other->conf->fd == ifc->conf->fd && !iface_is_away(other))
+		    other->conf->fd == ifc->conf->fd &&
+		    other->state != IFACE_AWAY)
 			return other->queue_count - 1; /* both have the first */
 	return 0;
 }

@@ -66,22 +66,16 @@ open_queues(struct iface *ifc, struct why *why)
 static void
 init_offloads(struct iface *ifc)
 {
-	enum offload o;
+	uint32_t udp = 0;
 
-	ifc->wanted = ifc->conf->offloads;
-	ifc->granted = ifc->tun.granted & OFFLOADS_TUN;
 	if (udp_has_gso())
-		ifc->granted |= OFFLOAD_BIT(OFFLOAD_UDP_GSO);
+		udp |= OFFLOAD_BIT(OFFLOAD_UDP_GSO);
 	if (udp_has_gro())
-		ifc->granted |= OFFLOAD_BIT(OFFLOAD_UDP_GRO);
-	for (o = 0; o < OFFLOAD_COUNT; o++)
-		if (!(ifc->granted & OFFLOAD_BIT(o)))
-			strlcpy(ifc->reason[o],
-			    ifc->tun.reason[0] != '\0' &&
-				    (OFFLOADS_TUN & OFFLOAD_BIT(o))
-				? ifc->tun.reason
-				: "not granted by the kernel",
-			    sizeof(ifc->reason[o]));
+		udp |= OFFLOAD_BIT(OFFLOAD_UDP_GRO);
+	ifc->offloads.wanted = ifc->conf->offloads;
+	offloads_grant(
+	    &ifc->offloads, OFFLOADS_TUN, ifc->tun.granted, ifc->tun.reason);
+	offloads_grant(&ifc->offloads, OFFLOAD_ALL & ~OFFLOADS_TUN, udp, "");
 }
 
 /* 16 bits of it go with the counters; a failed try takes none. */
@@ -100,7 +94,7 @@ take_id(struct daemon *d)
 static void
 apply_offloads(struct iface *ifc)
 {
-	uint32_t use = iface_offloads(ifc);
+	uint32_t use = offloads_used(&ifc->offloads);
 	bool gro = (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
 	char reason[128];
 	size_t i, q;
@@ -161,7 +155,7 @@ int
 lifecycle_check(
     const struct iface *old, const struct conf_interface *c, struct why *why)
 {
-	if (old != NULL && old->conf->monitored && !old->gone &&
+	if (old != NULL && old->conf->monitored && !iface_is_gone(old) &&
 	    !iface_is_here(old) && c->device != CONF_DEVICE_CREATE)
 		return why_set(why,
 		    "%s is in another network namespace; bring it back, then "
@@ -190,19 +184,18 @@ iface_new(struct daemon *d, struct conf_interface *c)
 }
 
 struct iface *
-lifecycle_away(struct daemon *d, struct conf_interface *c)
+lifecycle_away(
+    struct daemon *d, struct conf_interface *c, const struct why *why)
 {
 	struct iface *ifc = iface_new(d, c);
-	enum offload o;
 
 	if (ifc == NULL)
 		return NULL;
 	ifc->id = take_id(d);
-	ifc->wanted = c->offloads;
-	for (o = 0; o < OFFLOAD_COUNT; o++)
-		strlcpy(ifc->reason[o], "the interface is away",
-		    sizeof(ifc->reason[o]));
-	iface_set_gone(ifc);
+	ifc->offloads.wanted = c->offloads;
+	offloads_grant(&ifc->offloads, OFFLOAD_ALL, 0, "the interface is away");
+	ifc->gone_why = *why;
+	ifc->state = IFACE_AWAY;
 	return ifc;
 }
 
@@ -254,7 +247,7 @@ lifecycle_start(struct iface *ifc)
 		log_warnx("%s: %s", iface_name(ifc), why.text);
 	}
 	ifconf_settle(ifc);
-	ifc->certain = true;
+	ifc->state = IFACE_RUNNING;
 	path_warn_loops(ifc);
 	slots_tell(ifc);
 	if (ifc->conf->monitored && lifecycle_watch(ifc) == -1)
@@ -283,13 +276,13 @@ lifecycle_close(struct iface *ifc)
 	/* what we created goes with its last descriptor */
 	if (ifc->conf->device == CONF_DEVICE_CREATE)
 		ifconf_settle(ifc);
-	else if (ifc->certain)
+	else if (ifc->state != IFACE_OPENED)
 		ifaddr_remove(ifc, ifc->conf, NULL);
 	else {
 		ifconf_undo(ifc);
 		tun_give_back(&ifc->tun);
 	}
-	if (ifc->queue_count > 1 && ifc->certain &&
+	if (ifc->queue_count > 1 && ifc->state != IFACE_OPENED &&
 	    ifc->conf->device != CONF_DEVICE_CREATE)
 		steering_clear(ifc->tun.fd);
 	if (ifc->conf->device == CONF_DEVICE_ADOPT)
@@ -314,8 +307,7 @@ lifecycle_close(struct iface *ifc)
 void
 lifecycle_set_offloads(struct iface *ifc, uint32_t wanted, uint32_t again)
 {
-	ifc->wanted = wanted;
-	iface_forget_refusals(ifc, again);
+	offloads_want(&ifc->offloads, wanted, again);
 	apply_offloads(ifc);
 }
 

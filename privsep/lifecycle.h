@@ -34,10 +34,11 @@ int lifecycle_watch(struct iface *);
 void lifecycle_stop(struct iface *);
 void lifecycle_close(struct iface *);
 /*
- * One that could not be opened and is to be tried again (retry.c): it is gone,
- * and has nothing but its configuration.  NULL: no memory.
+ * One that could not be opened, for that reason, and is to be tried again
+ * (retry.c): it has nothing but its configuration.  NULL: no memory.
  */
-struct iface *lifecycle_away(struct daemon *, struct conf_interface *);
+struct iface *lifecycle_away(
+    struct daemon *, struct conf_interface *, const struct why *);
 
 /*
  * Makes those offloads hold (OFFLOAD_BIT()s): in the device, the sockets and

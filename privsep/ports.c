@@ -18,7 +18,7 @@ is_ours(const struct iface *ifc)
 	const struct iface *other;
 
 	TAILQ_FOREACH (other, &ifc->daemon->ifaces, entry)
-		if (other != ifc && !iface_is_away(other) &&
+		if (other != ifc && other->state != IFACE_AWAY &&
 		    conf_ports_meet(other->conf, ifc->conf))
 			return true;
 	return false;

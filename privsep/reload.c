@@ -128,7 +128,7 @@ compare_interface(
 	char names[CONF_NAMES_MAX];
 	enum conf_change change =
 	    conf_interface_compare(ifc->conf, next, names);
-	bool anew = change == CONF_ANEW || iface_is_away(ifc);
+	bool anew = change == CONF_ANEW || ifc->state == IFACE_AWAY;
 
 	plan_add(r, anew ? FATE_ANEW : FATE_KEPT, ifc, next);
 	if (change != CONF_SAME)
@@ -267,9 +267,8 @@ put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 		TAILQ_INSERT_TAIL(back, ifc, entry);
 		return;
 	}
-	if ((ifc = lifecycle_away(r->d, c)) == NULL)
+	if ((ifc = lifecycle_away(r->d, c, &why)) == NULL)
 		fatalx("no memory for a reload");
-	ifc->gone_why = why;
 	TAILQ_INSERT_TAIL(&r->d->ifaces, ifc, entry);
 	events_publish(r->d, "link.deleted", c->name, NULL);
 	log_warnx("%s; interface \"%s\" is away, and tried again every second",
@@ -310,7 +309,7 @@ replace(struct reload *r, bool gone, struct ifaces *replaced)
 	struct iface *anew;
 
 	while ((p = plan_next(r, p, FATE_ANEW)) != NULL) {
-		if (p->ifc == NULL || p->ifc->gone != gone)
+		if (p->ifc == NULL || iface_is_gone(p->ifc) != gone)
 			continue;
 		if (!gone)
 			take_away(r, p);

@@ -168,7 +168,7 @@ refuse_offload(
 	struct why why;
 
 	why_set(&why, "%s: %s cannot be switched on: %s", iface_name(ifc),
-	    offload_name(o), ifc->reason[o]);
+	    offload_name(o), offloads_reason(&ifc->offloads, o));
 	refuse(d, id, REPLY_REFUSED, why.text,
 	    header ? NULL : "set \"vnet-header on\" and reload");
 }
@@ -185,15 +185,16 @@ request_set_offload(struct daemon *d, uint32_t id, const struct msg_request *r)
 		refuse_deleted(d, id, ifc);
 		return;
 	}
-	if (r->value == 1 && !(ifc->granted & bit)) {
+	if (r->value == 1 && !(ifc->offloads.granted & bit)) {
 		refuse_offload(d, id, ifc, r->what);
 		return;
 	}
-	wanted = ifc->wanted;
-	used = iface_offloads(ifc);
+	wanted = ifc->offloads.wanted;
+	used = offloads_used(&ifc->offloads);
 	lifecycle_set_offloads(
 	    ifc, r->value == 1 ? wanted | bit : wanted & ~bit, bit);
-	if (ifc->wanted != wanted || iface_offloads(ifc) != used)
+	if (ifc->offloads.wanted != wanted ||
+	    offloads_used(&ifc->offloads) != used)
 		tell_set(d, ifc, offload_name(r->what),
 		    r->value == 1 ? "on" : "off");
 	/* with a new table the workers forget refusals that were one peer's */

@@ -1,5 +1,4 @@
 #include <event2/event.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,7 +18,6 @@
 #include "privsep/state.h"
 
 #define GONE_TICKS 3
-#define GONE_FOR_GOOD UINT_MAX
 #define LOOK_SECONDS 60
 #define RESTORE_TICKS 32
 #define LOOKS 2 /* after the kernel spoke */
@@ -40,12 +38,6 @@ tell_why_gone(struct iface *ifc, const struct why *why)
 		log_warnx("%s; tried again every second", why->text);
 }
 
-static bool
-is_lost_for_good(const struct iface *ifc)
-{
-	return ifc->gone_ticks == GONE_FOR_GOOD;
-}
-
 /*
  * The old one's descriptors go when the new one is there; an inherited
  * descriptor cannot be had again.
@@ -58,16 +50,16 @@ make_again(struct iface *ifc)
 	struct why why;
 
 	/* the worker may know before rtnetlink: let the event be told first */
-	if (is_lost_for_good(ifc) ||
+	if (ifc->state == IFACE_LOST ||
 	    (ifc->gone_ticks++ < GONE_TICKS && ifc->link != NULL &&
 		!ifc->link->deleted))
 		return;
 	lifecycle_stop(ifc);
-	if (ifc->conf->device == CONF_DEVICE_FD && !iface_is_away(ifc)) {
+	if (ifc->conf->device == CONF_DEVICE_FD && ifc->state == IFACE_GONE) {
 		log_warnx("%s is deleted, and an inherited descriptor cannot "
 			  "be had again: restart tund with a new one",
 		    iface_name(ifc));
-		ifc->gone_ticks = GONE_FOR_GOOD;
+		ifc->state = IFACE_LOST;
 		return;
 	}
 	anew = lifecycle_open(d, ifc->conf, &why);
@@ -138,7 +130,7 @@ on_timer(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	TAILQ_FOREACH_SAFE (ifc, &r->daemon->ifaces, entry, next) {
-		if (ifc->gone) {
+		if (iface_is_gone(ifc)) {
 			make_again(ifc);
 			continue;
 		}
@@ -161,8 +153,8 @@ is_restless(const struct retry *r)
 	if (r->looks > 0)
 		return true;
 	TAILQ_FOREACH (ifc, &r->daemon->ifaces, entry)
-		if (ifc->gone
-			? !is_lost_for_good(ifc)
+		if (iface_is_gone(ifc)
+			? ifc->state != IFACE_LOST
 			: is_unwatched(ifc) || ifc->lacks || slots_unaimed(ifc))
 			return true;
 	return false;

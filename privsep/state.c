@@ -161,16 +161,13 @@ state_processes(const struct daemon *d)
 static json_t *
 state_offloads(const struct iface *ifc)
 {
+	const struct offloads *of = &ifc->offloads;
 	json_t *array = json_array();
-	uint32_t use = iface_offloads(ifc), bit;
+	uint32_t bit;
 	enum offload o;
-	const char *reason;
 
 	for (o = 0; o < OFFLOAD_COUNT; o++) {
 		bit = OFFLOAD_BIT(o);
-		reason = ifc->reason[o];
-		if (reason[0] == '\0' && !(use & bit))
-			reason = "switched off";
 		json_array_append_new(
 		    array, json_pack("{s:s, s:s, s:b, s:b, s:b, s:s?}", "name",
 			       offload_name(o), "direction",
@@ -178,10 +175,10 @@ state_offloads(const struct iface *ifc)
 				       o == OFFLOAD_UDP_GRO
 				   ? "rx"
 				   : "tx",
-			       "asked", (ifc->wanted & bit) != 0, "granted",
-			       (ifc->granted & bit) != 0, "enabled",
-			       (use & bit) != 0, "reason",
-			       use & bit && reason[0] == '\0' ? NULL : reason));
+			       "asked", (of->wanted & bit) != 0, "granted",
+			       (of->granted & bit) != 0, "enabled",
+			       (offloads_used(of) & bit) != 0, "reason",
+			       offloads_reason(of, o)));
 	}
 	return array;
 }
@@ -208,7 +205,8 @@ state_peer(const struct iface *ifc, size_t slot)
 	    (json_int_t)s->got.rcvbuf, "sndbuf_wanted_bytes",
 	    (json_int_t)wanted, "sndbuf_bytes", (json_int_t)s->got.sndbuf,
 	    "udp_gro",
-	    (iface_offloads(ifc) & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0);
+	    (offloads_used(&ifc->offloads) & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) !=
+		0);
 }
 
 /* In the order of the configuration; that of slots is another after reloads. */

@@ -61,7 +61,8 @@ send_table(struct queue *q)
 static void
 await_table(struct queue *q)
 {
-	if (q->iface->gone || q->generation_done == q->iface->generation)
+	if (iface_is_gone(q->iface) ||
+	    q->generation_done == q->iface->generation)
 		proc_answered(q->proc);
 	else
 		proc_await(q->proc, "did not take its table of peers in time");
@@ -75,7 +76,7 @@ workers_on_setup(struct proc *p, void *arg)
 	struct daemon *d = ifc->daemon;
 	size_t prefixes = count_prefixes(ifc) * 2 + PREFIXES_SPARE;
 	struct msg_worker_config c = {.vnet_hdr = ifc->tun.vnet_hdr,
-	    .offloads = iface_offloads(ifc),
+	    .offloads = offloads_used(&ifc->offloads),
 	    .slots = (uint32_t)ifc->slot_count,
 	    .max_prefixes =
 		prefixes < LIMIT_PREFIXES ? (uint32_t)prefixes : LIMIT_PREFIXES,
@@ -134,12 +135,8 @@ note_refusal(struct iface *ifc, uint32_t id, enum offload o)
 {
 	struct slot *s;
 
-	if (id == 0) {
-		if (ifc->refused & OFFLOAD_BIT(o))
-			return false;
-		ifc->refused |= OFFLOAD_BIT(o);
-		return true;
-	}
+	if (id == 0)
+		return offloads_refuse(&ifc->offloads, o);
 	s = &ifc->slots[id - 1];
 	if (s->peer == NULL || s->refused == ifc->generation)
 		return false;
@@ -152,7 +149,7 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 {
 	struct iface *ifc = q->iface;
 	struct msg_offload_off off;
-	const char *peer = NULL;
+	const char *peer = NULL, *reason;
 	json_t *fields;
 
 	if (msg_read_offload_off(m, &off) == -1 || m->hdr.id > ifc->slot_count)
@@ -161,13 +158,12 @@ worker_on_offload_off(struct queue *q, struct imsg *m)
 		return 0;
 	if (m->hdr.id != 0)
 		peer = ifc->slots[m->hdr.id - 1].peer->name;
-	snprintf(ifc->reason[off.offload], sizeof(ifc->reason[0]),
-	    "the kernel refused it: %s", strerror(off.error));
+	reason = offloads_note(&ifc->offloads, off.offload, off.error);
 	log_warnx("%s: %s is switched off%s%s: %s", iface_name(ifc),
 	    offload_name(off.offload), peer != NULL ? " for peer " : "",
-	    peer != NULL ? peer : "", ifc->reason[off.offload]);
+	    peer != NULL ? peer : "", reason);
 	fields = json_pack("{s:s, s:s}", "offload", offload_name(off.offload),
-	    "reason", ifc->reason[off.offload]);
+	    "reason", reason);
 	if (peer != NULL)
 		json_object_set_new(fields, "peer", json_string(peer));
 	events_publish(ifc->daemon, "offload.off", iface_name(ifc), fields);
@@ -304,7 +300,7 @@ renew(struct iface *ifc, bool restart)
 		struct queue *q = &ifc->queue[i];
 
 		/* one that ended with its device has no use for anything */
-		if (q->proc == NULL || ifc->gone)
+		if (q->proc == NULL || iface_is_gone(ifc))
 			continue;
 		if (restart) {
 			proc_restart(q->proc);
@@ -333,7 +329,7 @@ workers_restart(struct iface *ifc)
 void
 workers_send_offloads(struct iface *ifc)
 {
-	struct msg_offload o = {.offloads = iface_offloads(ifc)};
+	struct msg_offload o = {.offloads = offloads_used(&ifc->offloads)};
 	size_t i;
 
 	for (i = 0; i < ifc->queue_count; i++)
