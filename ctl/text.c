@@ -157,13 +157,14 @@ say_json(const json_t *json)
 static const char *
 text_list(const json_t *list, char *buf)
 {
-	char item[TEXT_CELL];
+	char cell[TEXT_CELL];
+	const char *item;
 	size_t i, used = 0, n = json_array_size(list);
 
 	if (n == 0)
 		return "-";
 	for (i = 0; i < n; i++) {
-		text_value(json_array_get(list, i), item);
+		item = text_value(json_array_get(list, i), cell);
 		if (used + strlen(item) + 32 > TEXT_CELL)
 			break;
 		used += (size_t)sprintf(

@@ -28,6 +28,12 @@ all_running(const struct daemon *d)
 	return true;
 }
 
+void
+daemon_changed(struct daemon *d)
+{
+	d->state_dirty = true;
+}
+
 bool
 daemon_prove(struct daemon *d)
 {

@@ -57,6 +57,8 @@ struct daemon {
 	bool stopping;
 };
 
+/* What the state tells has changed: published when the loop comes round. */
+void daemon_changed(struct daemon *);
 /*
  * To be asked whenever something changed: does every child run?  True when that
  * is so for the first time.

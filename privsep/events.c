@@ -7,7 +7,6 @@
 #include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/publish.h"
-#include "privsep/state.h"
 
 static void
 log_event(const char *text)
@@ -27,7 +26,7 @@ events_publish(
 	struct timespec now;
 	json_t *o;
 
-	state_changed(d);
+	daemon_changed(d);
 	if (d->stopping) {
 		json_decref(fields);
 		return;

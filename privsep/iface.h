@@ -13,41 +13,15 @@
 #include "privsep/netlink.h"
 #include "privsep/offloads.h"
 #include "privsep/tun.h"
-#include "privsep/udp.h"
 
 #define IFACE_ID_MAX 0xffffu
 
 struct daemon;
 struct link_state;
 struct proc;
+struct slot;
 
-/*
- * An interface at run time: its device, the sockets of its peers, its
- * workers.  lifecycle.c makes it; ifconf.c, slots.c and workers.c each care
- * for their part.
- */
-enum slot_state {
-	SLOT_FREE,
-	SLOT_USED,
-	SLOT_RETIRING /* until every worker has let go of the old peer */
-};
-
-/* Where one peer may be: a socket for each queue. */
-struct slot {
-	enum slot_state state;
-	unsigned int family;
-	int fd[LIMIT_QUEUES];
-	size_t bound;	/* queues whose socket has the port, for good */
-	bool aimed;	/* else its endpoint has no route yet: tried again */
-	uint32_t scope; /* aimed: that of the peer's endpoint then */
-	int aim_error;	/* not aimed: the errno of the last try */
-	bool told;	/* that it could not be aimed at first */
-	struct endpoint local; /* aimed: from where, in the first queue */
-	const struct conf_peer *peer; /* SLOT_USED: whose it is */
-	struct udp_buffers got;
-	uint32_t refused; /* generation in which a worker told of a refusal */
-};
-
+/* Of the device, and its worker. */
 struct queue {
 	struct proc *proc;
 	struct iface *iface;
@@ -55,8 +29,9 @@ struct queue {
 	int tun_fd;
 	int counters_fd;
 	bool page_sent; /* of the counters, to the tund-control that runs */
-	uint32_t generation_sent; /* peers table that it was started with */
-	uint32_t generation_done; /* peers table that the worker has */
+	uint32_t generation_sent; /* peers table that the worker was sent */
+	uint32_t generation_done; /* peers table that it has */
+	bool table_out;		  /* it has not said yet that it has that one */
 	size_t prefix_room;	  /* that the worker was started with */
 };
 
@@ -86,6 +61,12 @@ enum iface_state {
 	IFACE_LOST  /* what was deleted cannot be had again */
 };
 
+/*
+ * An interface at run time: its device, the sockets of its peers, its workers.
+ * lifecycle.c makes it; then ifconf.c and what is below that care for the link,
+ * slots.c for the sockets, workers.c for the processes, publish.c for what
+ * tund-control has of it, retry.c for what is gone.
+ */
 struct iface {
 	TAILQ_ENTRY(iface) entry;
 	struct daemon *daemon;
@@ -136,10 +117,6 @@ bool iface_is_gone(const struct iface *);
 void iface_set_gone(struct iface *);
 /* Sets ifindex by where the link is now. */
 void iface_set_place(struct iface *, const struct link_state *now);
-/* Why a slot is not aimed: as the kernel said, or what it meant. */
-#define SLOT_REASON_STRLEN 128
-const char *slot_reason(
-    const struct iface *, const struct slot *, char buf[SLOT_REASON_STRLEN]);
 /* Today's name. */
 const char *iface_name(const struct iface *);
 /* By its name in the configuration; NULL if there is none. */

@@ -18,6 +18,7 @@
 #include "privsep/slots.h"
 #include "privsep/steering.h"
 #include "privsep/tun_offload.h"
+#include "privsep/udp.h"
 #include "privsep/workers.h"
 
 static void
@@ -95,9 +96,7 @@ static void
 apply_offloads(struct iface *ifc)
 {
 	uint32_t use = offloads_used(&ifc->offloads);
-	bool gro = (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
 	char reason[128];
-	size_t i, q;
 
 	/* the device decides what it hands us, the worker all else */
 	if (ifc->tun.vnet_hdr)
@@ -105,9 +104,7 @@ apply_offloads(struct iface *ifc)
 		    use & (OFFLOAD_BIT(OFFLOAD_TSO_TX) |
 			      OFFLOAD_BIT(OFFLOAD_USO_TX)),
 		    reason, sizeof(reason));
-	for (i = 0; i < ifc->slot_count; i++)
-		for (q = 0; q < ifc->queue_count; q++)
-			udp_set_gro(ifc->slots[i].fd[q], gro);
+	slots_set_gro(ifc, (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0);
 	workers_send_offloads(ifc);
 }
 

@@ -8,7 +8,6 @@
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
 #include "privsep/link_events.h"
-#include "privsep/state.h"
 
 /* What an event tells: the new values. */
 static json_t *
@@ -159,7 +158,7 @@ link_events_on_change(const struct link_state *link, enum link_change change,
 	if (ifc == NULL)
 		return;
 	if (change == LINK_RUNNING) {
-		state_changed(d);
+		daemon_changed(d);
 		return;
 	}
 	if (change == LINK_LOOKED) {

@@ -33,7 +33,6 @@
 #include "privsep/retry.h"
 #include "privsep/seccomp.h"
 #include "privsep/start.h"
-#include "privsep/state.h"
 #include "privsep/steering.h"
 
 static void
@@ -106,7 +105,7 @@ on_child(int signo, short what, void *arg)
 	(void)signo;
 	(void)what;
 	proc_reap();
-	state_changed(d);
+	daemon_changed(d);
 }
 
 static bool

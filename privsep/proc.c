@@ -328,7 +328,7 @@ proc_start(struct proc *p)
 void
 proc_kill(struct proc *p, const char *why)
 {
-	if (p->pid <= 0)
+	if (p->pid <= 0 || p->priv->ended)
 		return;
 	if (p->priv->killed == NULL)
 		p->priv->killed = why;

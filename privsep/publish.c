@@ -47,6 +47,9 @@ send_new_pages(struct daemon *d)
 static bool
 must_wait(const struct daemon *d)
 {
+	/* its next one is told when it is ready (publish_anew) */
+	if (d->control->state == PROC_WAITING)
+		return true;
 	return proc_is_behind(d->control) &&
 	       (proc_has_unsent_fds(d->control) ||
 		   clock_seconds() == d->published);

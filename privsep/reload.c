@@ -1,5 +1,6 @@
 #include <jansson.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,9 +15,7 @@
 #include "privsep/lifecycle.h"
 #include "privsep/mtu.h"
 #include "privsep/reload.h"
-
-#define CHANGES_TOLD 16	  /* in an event */
-#define NOT_AIMED_TOLD 16 /* in an answer */
+#include "privsep/reload_report.h"
 
 enum fate { FATE_REMOVED, FATE_ADDED, FATE_KEPT, FATE_ANEW };
 
@@ -38,10 +37,8 @@ struct reload {
 	struct conf *next;
 	struct plan *plans; /* made by compare */
 	size_t plan_count;
-	json_t *changes;     /* of lines */
-	struct why why;	     /* the first error */
-	unsigned int errors; /* of the file, each of them logged */
-	bool lost;	     /* an interface could not be put back yet */
+	json_t *changes; /* of lines */
+	struct refusal refusal;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -59,9 +56,7 @@ reload_on_error(const char *message, void *arg)
 {
 	struct reload *r = arg;
 
-	log_warnx("%s", message);
-	if (r->errors++ == 0)
-		why_set(&r->why, "%s", message);
+	reload_report_error(&r->refusal, message);
 }
 
 static void
@@ -149,7 +144,7 @@ compare(struct reload *r)
 	struct iface *ifc;
 
 	if (!conf_global_equal(r->d->conf, r->next))
-		return why_set(&r->why,
+		return why_set(&r->refusal.why,
 		    "user, control and sandbox cannot change while tund "
 		    "runs; restart it");
 	TAILQ_FOREACH (ifc, &r->d->ifaces, entry)
@@ -175,7 +170,7 @@ open_added(struct reload *r, struct ifaces *added)
 	struct iface *ifc;
 
 	while ((p = plan_next(r, p, FATE_ADDED)) != NULL) {
-		ifc = lifecycle_open(r->d, p->next, &r->why);
+		ifc = lifecycle_open(r->d, p->next, &r->refusal.why);
 		if (ifc == NULL)
 			return -1;
 		TAILQ_INSERT_TAIL(added, ifc, entry);
@@ -211,7 +206,7 @@ prepare_kept(struct reload *r)
 	struct plan *p = NULL;
 
 	while ((p = plan_next(r, p, FATE_KEPT)) != NULL)
-		if (lifecycle_prepare(p->ifc, p->next, &r->why) == -1) {
+		if (lifecycle_prepare(p->ifc, p->next, &r->refusal.why) == -1) {
 			abandon_kept(r, p);
 			return -1;
 		}
@@ -224,9 +219,9 @@ commit_kept(struct reload *r)
 	struct plan *p = NULL;
 
 	while ((p = plan_next(r, p, FATE_KEPT)) != NULL)
-		if (lifecycle_commit(p->ifc, p->next, &r->why) == -1) {
-			log_warnx("%s", r->why.text);
-			note(r, "%s", r->why.text);
+		if (lifecycle_commit(p->ifc, p->next, &r->refusal.why) == -1) {
+			log_warnx("%s", r->refusal.why.text);
+			note(r, "%s", r->refusal.why.text);
 		}
 }
 
@@ -258,6 +253,7 @@ put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 {
 	struct iface *ifc;
 	struct why why, first;
+	char away[128];
 
 	ifc = lifecycle_open(r->d, c, &why);
 	if (ifc != NULL) {
@@ -271,13 +267,12 @@ put_back(struct reload *r, struct conf_interface *c, struct ifaces *back)
 		fatalx("no memory for a reload");
 	TAILQ_INSERT_TAIL(&r->d->ifaces, ifc, entry);
 	events_publish(r->d, "link.deleted", c->name, NULL);
-	log_warnx("%s; interface \"%s\" is away, and tried again every second",
-	    why.text, c->name);
-	first = r->why;
-	why_set(&r->why,
-	    "%s; interface \"%s\" is away, and tried again every second",
-	    first.text, c->name);
-	r->lost = true;
+	snprintf(away, sizeof(away),
+	    "interface \"%s\" is away, and tried again every second", c->name);
+	log_warnx("%s; %s", why.text, away);
+	first = r->refusal.why;
+	why_set(&r->refusal.why, "%s; %s", first.text, away);
+	r->refusal.lost = true;
 }
 
 /*
@@ -313,7 +308,7 @@ replace(struct reload *r, bool gone, struct ifaces *replaced)
 			continue;
 		if (!gone)
 			take_away(r, p);
-		anew = lifecycle_open(r->d, p->next, &r->why);
+		anew = lifecycle_open(r->d, p->next, &r->refusal.why);
 		if (anew == NULL)
 			return -1;
 		if (gone)
@@ -342,7 +337,7 @@ check_opened(struct reload *r)
 	for (i = 0; i < r->plan_count; i++) {
 		p = &r->plans[i];
 		if ((p->fate == FATE_ADDED || p->fate == FATE_ANEW) &&
-		    lifecycle_check(p->ifc, p->next, &r->why) == -1)
+		    lifecycle_check(p->ifc, p->next, &r->refusal.why) == -1)
 			return -1;
 	}
 	return 0;
@@ -426,121 +421,10 @@ apply(struct reload *r)
 	return 0;
 }
 
-/* As many changes as an event has room for, and the number of the others. */
-static json_t *
-event_fields(const struct daemon *d, const json_t *changes)
-{
-	size_t i, n = json_array_size(changes);
-	json_t *list = json_array();
-	json_t *o;
-
-	for (i = 0; i < n && i < CHANGES_TOLD; i++)
-		json_array_append(list, json_array_get(changes, i));
-	o = json_pack(
-	    "{s:i, s:o}", "generation", (int)d->generation, "changes", list);
-	if (i < n)
-		json_object_set_new(
-		    o, "more", json_integer((json_int_t)(n - i)));
-	return o;
-}
-
-/* The same in the log, where nobody may have listened to the event. */
-static void
-log_changes(const struct daemon *d, const json_t *fields)
-{
-	const json_t *changes = json_object_get(fields, "changes");
-	const json_t *more = json_object_get(fields, "more");
-	const json_t *one;
-	size_t i;
-
-	log_info("configuration reloaded, generation %u: %s", d->generation,
-	    json_array_size(changes) == 0 ? "no difference" : "what follows");
-	json_array_foreach (changes, i, one)
-		log_info("reload: %s", json_string_value(one));
-	if (more != NULL)
-		log_info("reload: and %lld more", json_integer_value(more));
-}
-
-static const char *
-count_errors(const struct reload *r, char buf[32])
-{
-	if (r->errors > CONF_ERRORS_MAX)
-		snprintf(buf, 32, "more than %d errors", CONF_ERRORS_MAX);
-	else
-		snprintf(buf, 32, "%u error%s", r->errors,
-		    r->errors == 1 ? "" : "s");
-	return buf;
-}
-
-/* What the file's errors said is in the log already, line by line. */
-static void
-log_refusal(const struct reload *r, bool dry)
-{
-	const char *what = dry ? "reload -n" : "reload";
-	char errors[32];
-
-	if (r->errors > 0)
-		log_warnx("%s: the file has %s; the old configuration stays "
-			  "in force",
-		    what, count_errors(r, errors));
-	else
-		log_warnx("%s: %s%s", what, r->why.text,
-		    r->lost ? "" : "; the old configuration stays in force");
-}
-
-/* Sentences of the peers that have no route as yet: no reload fails by them. */
-static json_t *
-not_aimed(const struct daemon *d)
-{
-	json_t *list = json_array();
-	char reason[SLOT_REASON_STRLEN];
-	const struct iface *ifc;
-	const struct slot *s;
-	size_t i, more = 0;
-
-	TAILQ_FOREACH (ifc, &d->ifaces, entry)
-		for (i = 0; i < ifc->slot_count; i++) {
-			s = &ifc->slots[i];
-			if (s->state != SLOT_USED || s->aimed)
-				continue;
-			if (json_array_size(list) == NOT_AIMED_TOLD)
-				more++;
-			else
-				json_array_append_new(list,
-				    json_sprintf(
-					"%s: peer \"%s\" is not aimed: %s",
-					ifc->conf->name, s->peer->name,
-					slot_reason(ifc, s, reason)));
-		}
-	if (more > 0)
-		json_array_append_new(
-		    list, json_sprintf("%zu more peers are not aimed", more));
-	return list;
-}
-
-static json_t *
-refusal(const struct reload *r)
-{
-	char hint[96] = "the old configuration stays in force";
-	bool all = r->errors <= CONF_ERRORS_MAX;
-
-	if (r->lost)
-		strlcpy(hint, "look at the log for what is in its way",
-		    sizeof(hint));
-	else if (r->errors > 1)
-		snprintf(hint, sizeof(hint),
-		    "the old configuration stays in force; the log has %s %u "
-		    "errors of the file",
-		    all ? "all" : "the first",
-		    all ? r->errors : CONF_ERRORS_MAX);
-	return json_pack("{s:s, s:s}", "message", r->why.text, "hint", hint);
-}
-
 int
 reload(struct daemon *d, bool dry, json_t **result)
 {
 	struct reload r = {.d = d, .changes = json_array()};
-	json_t *fields;
 	int ok = -1;
 
 	r.next = conf_parse(
@@ -550,23 +434,8 @@ reload(struct daemon *d, bool dry, json_t **result)
 	if (r.next != NULL)
 		conf_free(r.next);
 	free(r.plans);
-	if (ok == -1) {
-		log_refusal(&r, dry);
-		if (!dry)
-			events_publish(d, "config.refused", NULL,
-			    json_pack("{s:s}", "reason", r.why.text));
-		*result = refusal(&r);
-		json_decref(r.changes);
-		return -1;
-	}
-	*result = json_pack("{s:b, s:O, s:o, s:i}", "dry_run", dry, "changes",
-	    r.changes, "not_aimed", dry ? json_array() : not_aimed(d),
-	    "generation", (int)d->generation);
-	if (!dry) {
-		fields = event_fields(d, r.changes);
-		log_changes(d, fields);
-		events_publish(d, "config.reloaded", NULL, fields);
-	}
+	*result = ok == 0 ? reload_report_done(d, r.changes, dry)
+			  : reload_report_refused(d, &r.refusal, dry);
 	json_decref(r.changes);
-	return 0;
+	return ok;
 }

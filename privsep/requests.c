@@ -19,6 +19,7 @@
 #include "privsep/publish.h"
 #include "privsep/reload.h"
 #include "privsep/requests.h"
+#include "privsep/slots.h"
 #include "privsep/workers.h"
 
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
@@ -198,7 +199,7 @@ request_set_offload(struct daemon *d, uint32_t id, const struct msg_request *r)
 		tell_set(d, ifc, offload_name(r->what),
 		    r->value == 1 ? "on" : "off");
 	/* with a new table the workers forget refusals that were one peer's */
-	if (r->what == OFFLOAD_UDP_GSO)
+	if (r->what == OFFLOAD_UDP_GSO && r->value == 1 && slots_refused(ifc))
 		workers_send_peers(ifc);
 	answer(d, id, REPLY_OK,
 	    json_pack("{s:s, s:s, s:b}", "interface", iface_name(ifc),
@@ -216,10 +217,14 @@ send_log_level(struct daemon *d)
 static void
 request_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 {
-	bool change = d->log_level[r->what] != r->value;
+	uint32_t before = d->log_level[r->what];
 	struct iface *ifc;
 	char setting[32];
 
+	snprintf(setting, sizeof(setting), "log %s", process_name(r->what));
+	/* the line that says why there are no more is one of them */
+	if (r->value < before)
+		tell_set(d, NULL, setting, log_level_name(r->value));
 	d->log_level[r->what] = r->value;
 	if (r->what == PROCESS_PARENT)
 		log_set_level(r->value);
@@ -228,8 +233,7 @@ request_log_level(struct daemon *d, uint32_t id, const struct msg_request *r)
 	else
 		TAILQ_FOREACH (ifc, &d->ifaces, entry)
 			workers_send_log_level(ifc);
-	snprintf(setting, sizeof(setting), "log %s", process_name(r->what));
-	if (change)
+	if (r->value > before)
 		tell_set(d, NULL, setting, log_level_name(r->value));
 	answer(d, id, REPLY_OK,
 	    json_pack("{s:s, s:s}", "process", process_name(r->what), "level",

@@ -15,7 +15,6 @@
 #include "privsep/link.h"
 #include "privsep/retry.h"
 #include "privsep/slots.h"
-#include "privsep/state.h"
 
 #define GONE_TICKS 3
 #define LOOK_SECONDS 60
@@ -89,7 +88,7 @@ watch_again(struct iface *ifc)
 	if (lifecycle_watch(ifc) == -1)
 		return;
 	log_info("%s is watched now", iface_name(ifc));
-	state_changed(ifc->daemon);
+	daemon_changed(ifc->daemon);
 }
 
 /*

@@ -6,11 +6,12 @@
 #include "common/log.h"
 #include "common/why.h"
 #include "ipc/counters.h"
+#include "privsep/daemon.h"
 #include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/ports.h"
+#include "privsep/slot.h"
 #include "privsep/slots.h"
-#include "privsep/state.h"
 
 /*
  * A peer that changes has its new socket before the old one is let go, so
@@ -452,7 +453,7 @@ slot_aim_again(
 		    json_pack(
 			"{s:s, s:s}", "peer", s->peer->name, "local", local));
 	} else if (s->aim_error != before) {
-		state_changed(ifc->daemon);
+		daemon_changed(ifc->daemon);
 	}
 }
 
@@ -488,6 +489,39 @@ slots_aim(struct iface *ifc, bool look)
 		slot_aim_again(ifc, c, s);
 	}
 	slots_retire_again(ifc);
+}
+
+void
+slots_set_gro(struct iface *ifc, bool on)
+{
+	size_t i, q;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		for (q = 0; q < ifc->queue_count; q++)
+			udp_set_gro(ifc->slots[i].fd[q], on);
+}
+
+bool
+slots_refuse(struct iface *ifc, size_t slot)
+{
+	struct slot *s = &ifc->slots[slot];
+
+	if (s->peer == NULL || s->refused == ifc->generation)
+		return false;
+	s->refused = ifc->generation;
+	return true;
+}
+
+bool
+slots_refused(const struct iface *ifc)
+{
+	size_t i;
+
+	for (i = 0; i < ifc->slot_count; i++)
+		if (ifc->slots[i].state == SLOT_USED &&
+		    ifc->slots[i].refused == ifc->generation)
+			return true;
+	return false;
 }
 
 bool

@@ -15,6 +15,8 @@ struct why;
  * family that it listens on, passed to the workers at their start, aimed as
  * peers come and retired as they go.
  */
+
+/* -1 after why; slots_close in either case. */
 int slots_open(struct iface *, struct why *why);
 /* Are the bind-devices there?  -1 after why. */
 int slots_check(const struct conf_interface *, struct why *why);
@@ -35,6 +37,15 @@ void slots_tell(struct iface *);
  * the bind-device is gone, to see which is six system calls for each peer.
  */
 void slots_aim(struct iface *, bool look);
+/* UDP_GRO on all of them, or off. */
+void slots_set_gro(struct iface *, bool on);
+/*
+ * A worker told of a refusal for the peer of a slot; false: it is nobody's, or
+ * that was told since the newest table.
+ */
+bool slots_refuse(struct iface *, size_t slot);
+/* Did a worker tell of a refusal for one peer, since the newest table? */
+bool slots_refused(const struct iface *);
 /* Is there one that slots_aim would try? */
 bool slots_unaimed(const struct iface *);
 /*

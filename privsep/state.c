@@ -18,6 +18,7 @@
 #include "privsep/iface.h"
 #include "privsep/link.h"
 #include "privsep/proc.h"
+#include "privsep/slot.h"
 #include "privsep/state.h"
 
 static json_t *
@@ -369,10 +370,4 @@ state_memfd(struct daemon *d)
 	free(text);
 	json_decref(o);
 	return fd;
-}
-
-void
-state_changed(struct daemon *d)
-{
-	d->state_dirty = true;
 }

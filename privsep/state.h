@@ -8,7 +8,5 @@ struct daemon;
  * memfd.  The descriptor is the caller's; -1 with errno.
  */
 int state_memfd(struct daemon *);
-/* Says that the state has changed: published when the loop comes round. */
-void state_changed(struct daemon *);
 
 #endif

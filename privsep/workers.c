@@ -8,8 +8,8 @@
 #include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/proc.h"
+#include "privsep/slot.h"
 #include "privsep/slots.h"
-#include "privsep/state.h"
 #include "privsep/workers.h"
 
 /* Room for reloads that bring more prefixes than there are now. */
@@ -55,17 +55,34 @@ send_table(struct queue *q)
 			send_peer(q, i, ifc->slots[i].peer);
 	proc_send(
 	    q->proc, MSG_WORKER_PEERS_COMMIT, ifc->generation, NULL, 0, -1);
+	q->generation_sent = ifc->generation;
+	q->table_out = true;
 }
 
-/* One that keeps it back keeps the sockets of old peers from new ones. */
+/*
+ * One table is under way at a time: it may be a megabyte, and a worker need not
+ * read them as fast as somebody asks for changes.  One that keeps it back keeps
+ * the sockets of old peers from new ones.
+ */
 static void
-await_table(struct queue *q)
+renew_table(struct queue *q)
 {
-	if (iface_is_gone(q->iface) ||
-	    q->generation_done == q->iface->generation)
-		proc_answered(q->proc);
-	else
-		proc_await(q->proc, "did not take its table of peers in time");
+	if (q->table_out)
+		return;
+	send_table(q);
+	proc_await(q->proc, "did not take its table of peers in time");
+}
+
+static void
+has_table(struct queue *q)
+{
+	struct iface *ifc = q->iface;
+
+	q->table_out = false;
+	slots_peers_done(ifc, q, q->generation_sent);
+	proc_answered(q->proc);
+	if (q->generation_sent != ifc->generation && !iface_is_gone(ifc))
+		renew_table(q);
 }
 
 static void
@@ -105,8 +122,7 @@ workers_on_setup(struct proc *p, void *arg)
 		    ifc->slots[i].fd[q->number]);
 	send_table(q);
 	proc_send(p, MSG_WORKER_START, 0, NULL, 0, -1);
-	q->generation_sent = ifc->generation;
-	state_changed(d);
+	daemon_changed(d);
 }
 
 static void
@@ -116,8 +132,7 @@ workers_on_ready(struct proc *p, void *arg)
 	struct queue *q = arg;
 
 	/* it has thrown away what waited on sockets that are nobody's */
-	slots_peers_done(q->iface, q, q->generation_sent);
-	await_table(q);
+	has_table(q);
 	log_info("%s: tund-worker %u (pid %d) runs%s", iface_name(q->iface),
 	    q->number, p->pid, sandbox_without(p->missing, without));
 	events_publish(q->iface->daemon, "worker.started", iface_name(q->iface),
@@ -133,15 +148,8 @@ workers_on_ready(struct proc *p, void *arg)
 static bool
 note_refusal(struct iface *ifc, uint32_t id, enum offload o)
 {
-	struct slot *s;
-
-	if (id == 0)
-		return offloads_refuse(&ifc->offloads, o);
-	s = &ifc->slots[id - 1];
-	if (s->peer == NULL || s->refused == ifc->generation)
-		return false;
-	s->refused = ifc->generation;
-	return true;
+	return id == 0 ? offloads_refuse(&ifc->offloads, o)
+		       : slots_refuse(ifc, id - 1);
 }
 
 static int
@@ -185,7 +193,7 @@ static void
 end_with_device(struct queue *q)
 {
 	iface_set_gone(q->iface);
-	state_changed(q->iface->daemon);
+	daemon_changed(q->iface->daemon);
 	proc_stop(q->proc);
 }
 
@@ -208,10 +216,10 @@ workers_on_message(struct proc *p, struct imsg *m, void *arg)
 		return -1;
 	switch (m->hdr.type) {
 	case MSG_PEERS_DONE:
-		if (msg_read_empty(m) == -1 || m->hdr.id > q->iface->generation)
+		if (msg_read_empty(m) == -1 || !q->table_out ||
+		    m->hdr.id != q->generation_sent)
 			return -1;
-		slots_peers_done(q->iface, q, m->hdr.id);
-		await_table(q);
+		has_table(q);
 		return 0;
 	case MSG_OFFLOAD_OFF:
 		return worker_on_offload_off(q, m);
@@ -231,7 +239,7 @@ workers_on_exited(struct proc *p, const char *why, void *arg)
 		end_with_device(q);
 	else
 		daemon_child_ended(q->iface->daemon, p, why);
-	state_changed(q->iface->daemon);
+	daemon_changed(q->iface->daemon);
 	if (p->pid == 0)
 		return;
 	events_publish(q->iface->daemon, "worker.exited", iface_name(q->iface),
@@ -307,11 +315,10 @@ renew(struct iface *ifc, bool restart)
 		} else if (prefixes > q->prefix_room) {
 			restart_for_room(q, prefixes);
 		} else {
-			send_table(q);
-			await_table(q);
+			renew_table(q);
 		}
 	}
-	state_changed(ifc->daemon);
+	daemon_changed(ifc->daemon);
 }
 
 void
@@ -336,7 +343,7 @@ workers_send_offloads(struct iface *ifc)
 		if (ifc->queue[i].proc != NULL)
 			proc_send(ifc->queue[i].proc, MSG_WORKER_OFFLOAD, 0, &o,
 			    sizeof(o), -1);
-	state_changed(ifc->daemon);
+	daemon_changed(ifc->daemon);
 }
 
 void

@@ -121,6 +121,10 @@ a_long_list_is_cut_with_the_number_of_the_rest(void **state)
 	json_array_append_new(list, json_string("10.0.0.0/8"));
 	json_array_append_new(list, json_integer(3));
 	assert_string_equal(text_value(list, buf), "10.0.0.0/8,3");
+	json_array_append_new(list, json_null());
+	json_array_append_new(list, json_true());
+	json_array_append_new(list, json_array());
+	assert_string_equal(text_value(list, buf), "10.0.0.0/8,3,-,yes,-");
 	for (i = 0; i < 1000; i++)
 		json_array_append_new(list, json_string("10.0.0.0/8"));
 	assert_non_null(strstr(text_value(list, buf), " more"));
