@@ -8,7 +8,6 @@
 #include "privsep/conf_check.h"
 #include "privsep/conf_scope.h"
 #include "privsep/conf_value.h"
-#include "privsep/link.h"
 
 #define FD_MIN 3 /* below are standard input, output and error */
 #define TXQUEUELEN_MAX 1048576

@@ -42,7 +42,6 @@ struct lex_macro {
 struct lex_source {
 	SLIST_ENTRY(lex_source) entry;
 	struct conf_where where; /* the next character, or the macro's use */
-	struct conf_where from;	 /* the include statement */
 	const char *data;
 	size_t len, pos;
 	char *owned; /* data, if this is a file */
@@ -314,7 +313,6 @@ lex_file_push(struct conf_lex *lex, int fd, const struct stat *st,
 	s->data = s->owned = data;
 	s->len = (size_t)n;
 	s->where = where;
-	s->from = from;
 	s->dev = st->st_dev;
 	s->ino = st->st_ino;
 	s->base = lex->open;

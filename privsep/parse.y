@@ -24,7 +24,6 @@ struct parser;
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "ipc/msg.h"
 #include "privsep/conf_lex.h"
 
