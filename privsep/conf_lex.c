@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/why.h"
 #include "privsep/conf_lex.h"
+#include "privsep/conf_text.h"
 #include "privsep/writers.h"
 
 #define LEX_DEPTH_MAX 16	     /* files within files */
@@ -60,27 +61,17 @@ struct conf_lex {
 	struct conf_where blocks[LEX_BLOCKS_MAX];
 	unsigned int open;
 	struct conf_where last; /* where the last file ended */
-	struct conf_text text;	/* the token in hand */
+	struct conf_text text;	/* the token or path in hand */
 	bool quiet;
 	bool ended;
 };
-
-static void *
-lex_alloc(size_t size)
-{
-	void *p;
-
-	if ((p = calloc(1, size)) == NULL)
-		fatal("memory for the configuration");
-	return p;
-}
 
 struct conf_lex *
 conf_lex_new(struct conf_errors *errors)
 {
 	struct conf_lex *lex;
 
-	lex = lex_alloc(sizeof(*lex));
+	lex = conf_alloc(sizeof(*lex));
 	lex->errors = errors;
 	SLIST_INIT(&lex->sources);
 	SLIST_INIT(&lex->strings);
@@ -127,7 +118,9 @@ conf_lex_keep(struct conf_lex *lex, const char *text, size_t len)
 {
 	struct lex_string *s;
 
-	s = lex_alloc(sizeof(*s) + len + 1);
+	if (len == 0)
+		return "";
+	s = conf_alloc(sizeof(*s) + len + 1);
 	memcpy(s->text, text, len);
 	SLIST_INSERT_HEAD(&lex->strings, s, entry);
 	return s->text;
@@ -150,20 +143,16 @@ conf_lex_quiet(struct conf_lex *lex, bool quiet)
 static const char *
 lex_path(struct conf_lex *lex, const char *path, struct conf_where from)
 {
-	const char *slash, *kept;
-	size_t folder;
-	char *joined;
+	const char *slash = NULL;
 
-	if (path[0] == '/' || from.file == NULL ||
-	    (slash = strrchr(from.file, '/')) == NULL)
-		return conf_lex_keep(lex, path, strlen(path));
-	folder = (size_t)(slash - from.file) + 1;
-	joined = lex_alloc(folder + strlen(path) + 1);
-	memcpy(joined, from.file, folder);
-	memcpy(joined + folder, path, strlen(path));
-	kept = conf_lex_keep(lex, joined, strlen(joined));
-	free(joined);
-	return kept;
+	if (path[0] != '/' && from.file != NULL)
+		slash = strrchr(from.file, '/');
+	lex->text.len = 0;
+	if (slash != NULL)
+		conf_text_append(
+		    &lex->text, from.file, (size_t)(slash - from.file) + 1);
+	conf_text_append(&lex->text, path, strlen(path));
+	return conf_lex_keep(lex, lex->text.bytes, lex->text.len);
 }
 
 /* The first file is wrong as a whole, one that is included where it is. */
@@ -303,13 +292,13 @@ lex_file_push(struct conf_lex *lex, int fd, const struct stat *st,
 	char *data;
 	ssize_t n;
 
-	data = lex_alloc((size_t)st->st_size + 1);
+	data = conf_alloc((size_t)st->st_size + 1);
 	if ((n = lex_file_read(fd, data, (size_t)st->st_size)) == -1) {
 		lex_refuse_open(lex, where.file, from, errno);
 		free(data);
 		return;
 	}
-	s = lex_alloc(sizeof(*s));
+	s = conf_alloc(sizeof(*s));
 	s->data = s->owned = data;
 	s->len = (size_t)n;
 	s->where = where;
@@ -389,7 +378,7 @@ conf_lex_define(struct conf_lex *lex, struct conf_where where, const char *name,
 		return;
 	}
 	if ((m = lex_macro_find(lex, name)) == NULL) {
-		m = lex_alloc(sizeof(*m));
+		m = conf_alloc(sizeof(*m));
 		m->name = conf_lex_keep(lex, name, strlen(name));
 		SLIST_INSERT_HEAD(&lex->macros, m, entry);
 	} else if (m->fixed && !fixed)
@@ -417,7 +406,7 @@ lex_macro_push(struct conf_lex *lex, struct lex_macro *m, struct conf_where use)
 	struct lex_source *s;
 
 	m->used = true;
-	s = lex_alloc(sizeof(*s));
+	s = conf_alloc(sizeof(*s));
 	s->is_macro = true;
 	s->data = m->value;
 	s->len = strlen(m->value);
@@ -523,18 +512,6 @@ lex_bad_char(struct conf_lex *lex, struct conf_token *t, int c)
 	lex_bad(lex, t, why);
 }
 
-void
-conf_text_put(struct conf_text *text, char c)
-{
-	if (text->len == text->size) {
-		text->size = text->size == 0 ? 64 : 2 * text->size;
-		text->bytes = realloc(text->bytes, text->size);
-		if (text->bytes == NULL)
-			fatal("memory for the configuration");
-	}
-	text->bytes[text->len++] = c;
-}
-
 static void
 lex_word(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
@@ -569,9 +546,7 @@ lex_quoted(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 	}
 	lex_get(s);
 	t->kind = CONF_TOKEN_QUOTED;
-	t->text = lex->text.len == 0
-		      ? ""
-		      : conf_lex_keep(lex, lex->text.bytes, lex->text.len);
+	t->text = conf_lex_keep(lex, lex->text.bytes, lex->text.len);
 }
 
 /* "$name": true when the macro's value is now the source. */

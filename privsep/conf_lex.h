@@ -26,14 +26,6 @@ struct conf_token {
 	struct conf_where where; /* its file name too */
 };
 
-/* A text that grows: all zero is an empty one.  bytes is the owner's to free.
- */
-struct conf_text {
-	char *bytes; /* without a NUL, unless that was put */
-	size_t len, size;
-};
-void conf_text_put(struct conf_text *, char);
-
 struct conf_lex;
 
 struct conf_lex *conf_lex_new(struct conf_errors *);

@@ -26,6 +26,7 @@ struct parser;
 
 #include "ipc/msg.h"
 #include "privsep/conf_lex.h"
+#include "privsep/conf_text.h"
 
 #define MACRO_VALUE_MAX (1 << 20) /* bytes */
 
@@ -346,10 +347,11 @@ static void
 value_add(struct parser *p, const char *word, struct conf_where where)
 {
 	bool blank = p->value.len > 0;
+	size_t len = strlen(word);
 
 	if (p->value_is_long)
 		return;
-	if (p->value.len + blank + strlen(word) > MACRO_VALUE_MAX) {
+	if (p->value.len + blank + len > MACRO_VALUE_MAX) {
 		conf_error(&p->errors, where,
 		    "the value is longer than %d bytes; make it several macros",
 		    MACRO_VALUE_MAX);
@@ -358,8 +360,7 @@ value_add(struct parser *p, const char *word, struct conf_where where)
 	}
 	if (blank)
 		conf_text_put(&p->value, ' ');
-	for (; *word != '\0'; word++)
-		conf_text_put(&p->value, *word);
+	conf_text_append(&p->value, word, len);
 }
 
 static void
