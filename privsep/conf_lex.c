@@ -5,26 +5,19 @@
  * tokens again where it is used, so that it can hold a number, an address or
  * a list; macros in it were expanded when it was defined.
  */
-#include <sys/stat.h>
-
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
-#include "common/why.h"
+#include "privsep/conf_file.h"
 #include "privsep/conf_lex.h"
 #include "privsep/conf_text.h"
-#include "privsep/writers.h"
 
-#define LEX_DEPTH_MAX 16	     /* files within files */
-#define LEX_FILES_MAX 256	     /* files in all */
-#define LEX_FILE_SIZE_MAX (16 << 20) /* bytes of one file */
-#define LEX_BLOCKS_MAX 16	     /* blocks within blocks */
+#define LEX_DEPTH_MAX 16  /* files within files */
+#define LEX_FILES_MAX 256 /* files in all */
+#define LEX_BLOCKS_MAX 16 /* blocks within blocks */
 #define MACRO_NAME_MAX 127
 
 struct lex_string {
@@ -45,11 +38,9 @@ struct lex_source {
 	struct conf_where where; /* the next character, or the macro's use */
 	const char *data;
 	size_t len, pos;
-	char *owned; /* data, if this is a file */
 	bool is_macro;
-	dev_t dev;
-	ino_t ino;
-	unsigned int base; /* blocks open where it was included */
+	struct conf_file file; /* whose data it is; a macro has none */
+	unsigned int base;     /* blocks open where it was included */
 };
 
 struct conf_lex {
@@ -88,7 +79,7 @@ lex_pop(struct conf_lex *lex)
 	if (!s->is_macro) {
 		lex->last = s->where;
 		lex->depth--;
-		free(s->owned);
+		free(s->file.data);
 	}
 	free(s);
 }
@@ -155,98 +146,15 @@ lex_path(struct conf_lex *lex, const char *path, struct conf_where from)
 	return conf_lex_keep(lex, lex->text.bytes, lex->text.len);
 }
 
-/* The first file is wrong as a whole, one that is included where it is. */
-static void
-lex_refuse(struct conf_lex *lex, const char *path, struct conf_where from,
-    const char *why)
-{
-	struct conf_where whole = {.file = path};
-
-	if (from.file == NULL)
-		conf_error(lex->errors, whole, "%s", why);
-	else
-		conf_error(lex->errors, from, "include \"%s\": %s", path, why);
-}
-
-static const char *
-open_remedy(int error, bool included)
-{
-	if (error == EMFILE) /* why_errno has it */
-		return "";
-	if (error == EACCES)
-		return "; run tund as root, or make it readable";
-	if (error != ENOENT)
-		return included ? "; correct the name"
-				: "; name another with tund -f";
-	return included ? "; make it, or correct the name"
-			: "; make it, or name another with tund -f";
-}
-
-static void
-lex_refuse_open(
-    struct conf_lex *lex, const char *path, struct conf_where from, int error)
-{
-	char why[256];
-
-	snprintf(why, sizeof(why), "%s%s", why_errno(error),
-	    open_remedy(error, from.file != NULL));
-	lex_refuse(lex, path, from, why);
-}
-
-/* Where the name lies, and where it leads as a link. */
-static const char *
-lex_writable(const char *path, char buf[PATH_MAX])
-{
-	char end[PATH_MAX];
-	const char *found = writers_directory(path, buf);
-
-	if (found != NULL || realpath(path, end) == NULL)
-		return found;
-	return writers_directory(end, buf);
-}
-
-/* Who may write to the file may start what root starts. */
-static bool
-lex_file_is_safe(struct conf_lex *lex, const char *path, struct conf_where from,
-    const struct stat *st)
-{
-	char why[768], buf[PATH_MAX];
-	const char *others;
-
-	if (!S_ISREG(st->st_mode))
-		snprintf(why, sizeof(why), "not a regular file; name one%s",
-		    from.file == NULL ? " with tund -f" : "");
-	else if (st->st_uid != 0 && st->st_uid != geteuid())
-		snprintf(why, sizeof(why),
-		    "owned by uid %u, who is neither root nor the current "
-		    "user; run chown root %s",
-		    (unsigned int)st->st_uid, path);
-	else if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		snprintf(why, sizeof(why), "writable by %s; run chmod go-w %s",
-		    (st->st_mode & S_IWOTH) ? "everyone" : "its group", path);
-	else if (st->st_size > LEX_FILE_SIZE_MAX)
-		snprintf(why, sizeof(why),
-		    "larger than %d bytes; split it with include",
-		    LEX_FILE_SIZE_MAX);
-	else if ((others = lex_writable(path, buf)) != NULL)
-		snprintf(why, sizeof(why),
-		    "users other than root may write to %.512s, and put "
-		    "another file there; let root own it, and chmod go-w",
-		    others);
-	else
-		return true;
-	lex_refuse(lex, path, from, why);
-	return false;
-}
-
 static bool
 lex_file_may_nest(
-    struct conf_lex *lex, struct conf_where from, const struct stat *st)
+    struct conf_lex *lex, struct conf_where from, const struct conf_file *f)
 {
 	const struct lex_source *s;
 
 	SLIST_FOREACH (s, &lex->sources, entry) {
-		if (s->is_macro || s->dev != st->st_dev || s->ino != st->st_ino)
+		if (s->is_macro || s->file.dev != f->dev ||
+		    s->file.ino != f->ino)
 			continue;
 		conf_error(lex->errors, from,
 		    "include loop: %s is being read already", s->where.file);
@@ -264,46 +172,17 @@ lex_file_may_nest(
 	return false;
 }
 
-/* Reads at most size bytes, which is what fstat promised. */
-static ssize_t
-lex_file_read(int fd, char *data, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size) {
-		n = read(fd, data + len, size - len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 static void
-lex_file_push(struct conf_lex *lex, int fd, const struct stat *st,
-    struct conf_where where, struct conf_where from)
+lex_file_push(
+    struct conf_lex *lex, struct conf_where where, const struct conf_file *file)
 {
 	struct lex_source *s;
-	char *data;
-	ssize_t n;
 
-	data = conf_alloc((size_t)st->st_size + 1);
-	if ((n = lex_file_read(fd, data, (size_t)st->st_size)) == -1) {
-		lex_refuse_open(lex, where.file, from, errno);
-		free(data);
-		return;
-	}
 	s = conf_alloc(sizeof(*s));
-	s->data = s->owned = data;
-	s->len = (size_t)n;
 	s->where = where;
-	s->dev = st->st_dev;
-	s->ino = st->st_ino;
+	s->data = file->data;
+	s->len = file->len;
+	s->file = *file;
 	s->base = lex->open;
 	lex->depth++;
 	lex->files++;
@@ -314,8 +193,7 @@ void
 conf_lex_include(struct conf_lex *lex, const char *path, struct conf_where from)
 {
 	struct conf_where where = {.line = 1};
-	struct stat st;
-	int fd;
+	struct conf_file file;
 
 	if (path[0] == '\0' && from.file != NULL) {
 		conf_error(lex->errors, from,
@@ -325,14 +203,12 @@ conf_lex_include(struct conf_lex *lex, const char *path, struct conf_where from)
 	where.file = lex_path(lex, path, from);
 	if (lex->last.file == NULL)
 		lex->last = where;
-	fd = open(where.file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd == -1 || fstat(fd, &st) == -1)
-		lex_refuse_open(lex, where.file, from, errno);
-	else if (lex_file_is_safe(lex, where.file, from, &st) &&
-		 lex_file_may_nest(lex, from, &st))
-		lex_file_push(lex, fd, &st, where, from);
-	if (fd != -1)
-		close(fd);
+	if (conf_file_read(lex->errors, from, where.file, &file) == -1)
+		return;
+	if (lex_file_may_nest(lex, from, &file))
+		lex_file_push(lex, where, &file);
+	else
+		free(file.data);
 }
 
 /* macros */
