@@ -5,32 +5,22 @@
  * tokens again where it is used, so that it can hold a number, an address or
  * a list; macros in it were expanded when it was defined.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "privsep/conf_file.h"
 #include "privsep/conf_lex.h"
+#include "privsep/conf_macro.h"
 #include "privsep/conf_text.h"
 
 #define LEX_DEPTH_MAX 16  /* files within files */
 #define LEX_FILES_MAX 256 /* files in all */
 #define LEX_BLOCKS_MAX 16 /* blocks within blocks */
-#define MACRO_NAME_MAX 127
 
 struct lex_string {
 	SLIST_ENTRY(lex_string) entry;
 	char text[];
-};
-
-struct lex_macro {
-	SLIST_ENTRY(lex_macro) entry;
-	const char *name;
-	const char *value;
-	bool fixed;
-	bool used;
 };
 
 struct lex_source {
@@ -45,9 +35,9 @@ struct lex_source {
 
 struct conf_lex {
 	struct conf_errors *errors;
+	struct conf_macros *macros;
 	SLIST_HEAD(, lex_source) sources; /* the current one first */
 	SLIST_HEAD(, lex_string) strings;
-	SLIST_HEAD(, lex_macro) macros;
 	unsigned int depth, files;
 	struct conf_where blocks[LEX_BLOCKS_MAX];
 	unsigned int open;
@@ -58,15 +48,15 @@ struct conf_lex {
 };
 
 struct conf_lex *
-conf_lex_new(struct conf_errors *errors)
+conf_lex_new(struct conf_errors *errors, struct conf_macros *macros)
 {
 	struct conf_lex *lex;
 
 	lex = conf_alloc(sizeof(*lex));
 	lex->errors = errors;
+	lex->macros = macros;
 	SLIST_INIT(&lex->sources);
 	SLIST_INIT(&lex->strings);
-	SLIST_INIT(&lex->macros);
 	return lex;
 }
 
@@ -88,14 +78,9 @@ void
 conf_lex_free(struct conf_lex *lex)
 {
 	struct lex_string *s;
-	struct lex_macro *m;
 
 	while (!SLIST_EMPTY(&lex->sources))
 		lex_pop(lex);
-	while ((m = SLIST_FIRST(&lex->macros)) != NULL) {
-		SLIST_REMOVE_HEAD(&lex->macros, entry);
-		free(m);
-	}
 	while ((s = SLIST_FIRST(&lex->strings)) != NULL) {
 		SLIST_REMOVE_HEAD(&lex->strings, entry);
 		free(s);
@@ -129,7 +114,7 @@ conf_lex_quiet(struct conf_lex *lex, bool quiet)
 	lex->quiet = quiet;
 }
 
-/* files */
+/* sources */
 
 static const char *
 lex_path(struct conf_lex *lex, const char *path, struct conf_where from)
@@ -211,81 +196,15 @@ conf_lex_include(struct conf_lex *lex, const char *path, struct conf_where from)
 		free(file.data);
 }
 
-/* macros */
-
-static bool
-lex_is_macro_char(int c)
-{
-	return c < 0x80 && (isalnum(c) || c == '_');
-}
-
-static struct lex_macro *
-lex_macro_find(struct conf_lex *lex, const char *name)
-{
-	struct lex_macro *m;
-
-	SLIST_FOREACH (m, &lex->macros, entry) {
-		if (strcmp(m->name, name) == 0)
-			return m;
-	}
-	return NULL;
-}
-
-void
-conf_lex_define(struct conf_lex *lex, struct conf_where where, const char *name,
-    const char *value, bool fixed)
-{
-	struct lex_macro *m;
-	const char *p;
-
-	p = name;
-	while (lex_is_macro_char((unsigned char)*p))
-		p++;
-	if (p - name > MACRO_NAME_MAX) {
-		conf_error(lex->errors, where,
-		    "the name of macro \"%.64s...\" is longer than %d", name,
-		    MACRO_NAME_MAX);
-		return;
-	}
-	if (p == name || *p != '\0') {
-		conf_error(lex->errors, where,
-		    "\"%s\" cannot name a macro; use letters, digits and _",
-		    name);
-		return;
-	}
-	if ((m = lex_macro_find(lex, name)) == NULL) {
-		m = conf_alloc(sizeof(*m));
-		m->name = conf_lex_keep(lex, name, strlen(name));
-		SLIST_INSERT_HEAD(&lex->macros, m, entry);
-	} else if (m->fixed && !fixed)
-		return;
-	m->value = conf_lex_keep(lex, value, strlen(value));
-	m->fixed = fixed;
-}
-
-void
-conf_lex_warn_unused(const struct conf_lex *lex)
-{
-	const struct lex_macro *m;
-
-	SLIST_FOREACH (m, &lex->macros, entry) {
-		if (m->fixed && !m->used)
-			log_warnx("-D %s: no $%s is in the configuration; "
-				  "write it there, or leave out the option",
-			    m->name, m->name);
-	}
-}
-
 static void
-lex_macro_push(struct conf_lex *lex, struct lex_macro *m, struct conf_where use)
+lex_macro_push(struct conf_lex *lex, const char *value, struct conf_where use)
 {
 	struct lex_source *s;
 
-	m->used = true;
 	s = conf_alloc(sizeof(*s));
 	s->is_macro = true;
-	s->data = m->value;
-	s->len = strlen(m->value);
+	s->data = value;
+	s->len = strlen(value);
 	s->where = use;
 	SLIST_INSERT_HEAD(&lex->sources, s, entry);
 }
@@ -429,12 +348,12 @@ lex_quoted(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 static bool
 lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
-	struct lex_macro *m;
-	char name[MACRO_NAME_MAX + 1], why[512];
+	char name[CONF_MACRO_NAME_MAX + 1], why[512];
+	const char *value;
 	size_t len = 0;
 
 	lex_get(s);
-	while (lex_is_macro_char(lex_peek(s)) && len < sizeof(name) - 1)
+	while (conf_macro_has(lex_peek(s)) && len < sizeof(name) - 1)
 		name[len++] = (char)lex_get(s);
 	name[len] = '\0';
 	if (len == 0) {
@@ -443,7 +362,7 @@ lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 		    "quote it if none is meant");
 		return false;
 	}
-	if ((m = lex_macro_find(lex, name)) == NULL) {
+	if ((value = conf_macros_use(lex->macros, name)) == NULL) {
 		snprintf(why, sizeof(why),
 		    "macro \"%s\" is not defined; write %s = \"value\" above "
 		    "this line or use -D %s=value",
@@ -451,7 +370,7 @@ lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 		lex_bad(lex, t, why);
 		return false;
 	}
-	lex_macro_push(lex, m, t->where);
+	lex_macro_push(lex, value, t->where);
 	return true;
 }
 

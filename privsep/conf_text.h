@@ -13,7 +13,7 @@ void *conf_alloc(size_t);
 
 /* A text that grows; all zero is an empty one.  Its owner frees bytes. */
 struct conf_text {
-	char *bytes; /* without a NUL, unless that was put */
+	char *bytes; /* without a NUL */
 	size_t len, size;
 };
 void conf_text_put(struct conf_text *, char);
