@@ -362,12 +362,16 @@ lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 		    "quote it if none is meant");
 		return false;
 	}
-	if ((value = conf_macros_use(lex->macros, name)) == NULL) {
+	if (!conf_macros_use(lex->macros, name, &value)) {
 		snprintf(why, sizeof(why),
 		    "macro \"%s\" is not defined; write %s = \"value\" above "
 		    "this line or use -D %s=value",
 		    name, name, name);
 		lex_bad(lex, t, why);
+		return false;
+	}
+	if (value == NULL) {
+		t->kind = CONF_TOKEN_BAD;
 		return false;
 	}
 	lex_macro_push(lex, value, t->where);

@@ -9,7 +9,7 @@
 struct macro {
 	SLIST_ENTRY(macro) entry;
 	const char *name;
-	const char *value;
+	const char *value; /* NULL: wrong */
 	bool fixed;
 	bool used;
 };
@@ -70,7 +70,7 @@ conf_macros_define(struct conf_macros *macros, struct conf_errors *errors,
 {
 	struct macro *m;
 
-	if (!macro_may_be_named(errors, where, name))
+	if (value != NULL && !macro_may_be_named(errors, where, name))
 		return;
 	if ((m = macro_find(macros, name)) == NULL) {
 		m = conf_alloc(sizeof(*m));
@@ -82,15 +82,17 @@ conf_macros_define(struct conf_macros *macros, struct conf_errors *errors,
 	m->fixed = fixed;
 }
 
-const char *
-conf_macros_use(struct conf_macros *macros, const char *name)
+bool
+conf_macros_use(
+    struct conf_macros *macros, const char *name, const char **value)
 {
 	struct macro *m;
 
 	if ((m = macro_find(macros, name)) == NULL)
-		return NULL;
+		return false;
 	m->used = true;
-	return m->value;
+	*value = m->value;
+	return true;
 }
 
 void

@@ -368,10 +368,12 @@ value_add(struct parser *p, const char *word, struct conf_where where)
 static void
 value_define(struct parser *p, struct conf_where where, const char *name)
 {
-	if (p->value_is_long)
-		return;
-	conf_macros_define(&p->macros, &p->errors, where, name,
-	    conf_lex_keep(p->lex, p->value.bytes, p->value.len), false);
+	const char *value = NULL;
+
+	if (!p->value_is_long)
+		value = conf_lex_keep(p->lex, p->value.bytes, p->value.len);
+	conf_macros_define(
+	    &p->macros, &p->errors, where, name, value, false);
 }
 
 /* The token ends the statement: here the grammar can go on. */
