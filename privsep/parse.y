@@ -115,6 +115,9 @@ conf:
 	| conf statement SEPARATOR
 	| conf include
 	| conf interface
+	| conf WORD ASSIGN error {
+		conf_macros_define(&p->macros, &p->errors, @2, $2, NULL, false);
+	}
 	| conf error
 	;
 
