@@ -7,8 +7,8 @@
 #include "privsep/conf_build.h"
 #include "privsep/conf_check.h"
 #include "privsep/conf_scope.h"
+#include "privsep/conf_text.h"
 #include "privsep/conf_value.h"
-#include "privsep/link.h"
 
 #define FD_MIN 3 /* below are standard input, output and error */
 #define TXQUEUELEN_MAX 1048576
@@ -26,24 +26,14 @@ struct conf_build {
 	struct build_peer *peer;
 };
 
-static void *
-build_alloc(size_t size)
-{
-	void *p;
-
-	if ((p = calloc(1, size)) == NULL)
-		fatal("memory for the configuration");
-	return p;
-}
-
 struct conf_build *
 conf_build_new(struct conf_errors *errors)
 {
 	struct conf_build *b;
 
-	b = build_alloc(sizeof(*b));
+	b = conf_alloc(sizeof(*b));
 	b->errors = errors;
-	b->conf = build_alloc(sizeof(*b->conf));
+	b->conf = conf_alloc(sizeof(*b->conf));
 	TAILQ_INIT(&b->conf->interfaces);
 	TAILQ_INIT(&b->interfaces);
 	strlcpy(b->conf->user, CONF_USER_DEFAULT, sizeof(b->conf->user));
@@ -186,7 +176,7 @@ conf_interface_new(struct conf_where where)
 {
 	struct conf_interface *i;
 
-	i = build_alloc(sizeof(*i));
+	i = conf_alloc(sizeof(*i));
 	TAILQ_INIT(&i->peers);
 	if ((i->file = strdup(where.file)) == NULL)
 		fatal("memory for the configuration");
@@ -229,7 +219,7 @@ build_interface_begin(
 {
 	struct build_interface *i;
 
-	i = build_alloc(sizeof(*i));
+	i = conf_alloc(sizeof(*i));
 	TAILQ_INIT(&i->peers);
 	i->conf = conf_interface_new(where);
 	i->scope.begin = where;
@@ -553,8 +543,8 @@ build_peer_begin(
 	struct build_interface *i = b->interface;
 	struct build_peer *p;
 
-	p = build_alloc(sizeof(*p));
-	p->conf = build_alloc(sizeof(*p->conf));
+	p = conf_alloc(sizeof(*p));
+	p->conf = conf_alloc(sizeof(*p->conf));
 	p->scope.begin = where;
 	b->peer = p;
 	build_peer_name(b, where, name);
@@ -627,7 +617,7 @@ build_allow_note(
 {
 	struct build_allowed *mine, **found;
 
-	mine = build_alloc(sizeof(*mine));
+	mine = conf_alloc(sizeof(*mine));
 	mine->prefix = *p;
 	mine->peer = b->peer->conf;
 	mine->where = where;

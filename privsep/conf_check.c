@@ -1,10 +1,9 @@
-#include "common/why.h"
-#include "privsep/conf_check.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/why.h"
 #include "ipc/msg.h"
+#include "privsep/conf_check.h"
 
 /* Links are set up through netlink, which an unmonitored one does not have. */
 static void

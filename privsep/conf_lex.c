@@ -5,87 +5,58 @@
  * tokens again where it is used, so that it can hold a number, an address or
  * a list; macros in it were expanded when it was defined.
  */
-#include <sys/stat.h>
-
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/log.h"
-#include "common/why.h"
+#include "privsep/conf_file.h"
 #include "privsep/conf_lex.h"
-#include "privsep/writers.h"
+#include "privsep/conf_macro.h"
+#include "privsep/conf_text.h"
 
-#define LEX_DEPTH_MAX 16	     /* files within files */
-#define LEX_FILES_MAX 256	     /* files in all */
-#define LEX_FILE_SIZE_MAX (16 << 20) /* bytes of one file */
-#define LEX_BLOCKS_MAX 16	     /* blocks within blocks */
-#define MACRO_NAME_MAX 127
+#define LEX_DEPTH_MAX 16  /* files within files */
+#define LEX_FILES_MAX 256 /* files in all */
+#define LEX_BLOCKS_MAX 16 /* blocks within blocks */
 
 struct lex_string {
 	SLIST_ENTRY(lex_string) entry;
 	char text[];
 };
 
-struct lex_macro {
-	SLIST_ENTRY(lex_macro) entry;
-	const char *name;
-	const char *value;
-	bool fixed;
-	bool used;
-};
-
 struct lex_source {
 	SLIST_ENTRY(lex_source) entry;
 	struct conf_where where; /* the next character, or the macro's use */
-	struct conf_where from;	 /* the include statement */
 	const char *data;
 	size_t len, pos;
-	char *owned; /* data, if this is a file */
 	bool is_macro;
-	dev_t dev;
-	ino_t ino;
-	unsigned int base; /* blocks open where it was included */
+	struct conf_file file; /* whose data it is; a macro has none */
+	unsigned int base;     /* blocks open where it was included */
 };
 
 struct conf_lex {
 	struct conf_errors *errors;
+	struct conf_macros *macros;
 	SLIST_HEAD(, lex_source) sources; /* the current one first */
 	SLIST_HEAD(, lex_string) strings;
-	SLIST_HEAD(, lex_macro) macros;
 	unsigned int depth, files;
 	struct conf_where blocks[LEX_BLOCKS_MAX];
 	unsigned int open;
 	struct conf_where last; /* where the last file ended */
-	struct conf_text text;	/* the token in hand */
+	struct conf_text text;	/* the token or path in hand */
 	bool quiet;
 	bool ended;
 };
 
-static void *
-lex_alloc(size_t size)
-{
-	void *p;
-
-	if ((p = calloc(1, size)) == NULL)
-		fatal("memory for the configuration");
-	return p;
-}
-
 struct conf_lex *
-conf_lex_new(struct conf_errors *errors)
+conf_lex_new(struct conf_errors *errors, struct conf_macros *macros)
 {
 	struct conf_lex *lex;
 
-	lex = lex_alloc(sizeof(*lex));
+	lex = conf_alloc(sizeof(*lex));
 	lex->errors = errors;
+	lex->macros = macros;
 	SLIST_INIT(&lex->sources);
 	SLIST_INIT(&lex->strings);
-	SLIST_INIT(&lex->macros);
 	return lex;
 }
 
@@ -98,7 +69,7 @@ lex_pop(struct conf_lex *lex)
 	if (!s->is_macro) {
 		lex->last = s->where;
 		lex->depth--;
-		free(s->owned);
+		free(s->file.data);
 	}
 	free(s);
 }
@@ -107,14 +78,9 @@ void
 conf_lex_free(struct conf_lex *lex)
 {
 	struct lex_string *s;
-	struct lex_macro *m;
 
 	while (!SLIST_EMPTY(&lex->sources))
 		lex_pop(lex);
-	while ((m = SLIST_FIRST(&lex->macros)) != NULL) {
-		SLIST_REMOVE_HEAD(&lex->macros, entry);
-		free(m);
-	}
 	while ((s = SLIST_FIRST(&lex->strings)) != NULL) {
 		SLIST_REMOVE_HEAD(&lex->strings, entry);
 		free(s);
@@ -128,7 +94,9 @@ conf_lex_keep(struct conf_lex *lex, const char *text, size_t len)
 {
 	struct lex_string *s;
 
-	s = lex_alloc(sizeof(*s) + len + 1);
+	if (len == 0)
+		return "";
+	s = conf_alloc(sizeof(*s) + len + 1);
 	memcpy(s->text, text, len);
 	SLIST_INSERT_HEAD(&lex->strings, s, entry);
 	return s->text;
@@ -146,119 +114,32 @@ conf_lex_quiet(struct conf_lex *lex, bool quiet)
 	lex->quiet = quiet;
 }
 
-/* files */
+/* sources */
 
 static const char *
 lex_path(struct conf_lex *lex, const char *path, struct conf_where from)
 {
-	const char *slash, *kept;
-	size_t folder;
-	char *joined;
+	const char *slash = NULL;
 
-	if (path[0] == '/' || from.file == NULL ||
-	    (slash = strrchr(from.file, '/')) == NULL)
-		return conf_lex_keep(lex, path, strlen(path));
-	folder = (size_t)(slash - from.file) + 1;
-	joined = lex_alloc(folder + strlen(path) + 1);
-	memcpy(joined, from.file, folder);
-	memcpy(joined + folder, path, strlen(path));
-	kept = conf_lex_keep(lex, joined, strlen(joined));
-	free(joined);
-	return kept;
-}
-
-/* The first file is wrong as a whole, one that is included where it is. */
-static void
-lex_refuse(struct conf_lex *lex, const char *path, struct conf_where from,
-    const char *why)
-{
-	struct conf_where whole = {.file = path};
-
-	if (from.file == NULL)
-		conf_error(lex->errors, whole, "%s", why);
-	else
-		conf_error(lex->errors, from, "include \"%s\": %s", path, why);
-}
-
-static const char *
-open_remedy(int error, bool included)
-{
-	if (error == EMFILE) /* why_errno has it */
-		return "";
-	if (error == EACCES)
-		return "; run tund as root, or make it readable";
-	if (error != ENOENT)
-		return included ? "; correct the name"
-				: "; name another with tund -f";
-	return included ? "; make it, or correct the name"
-			: "; make it, or name another with tund -f";
-}
-
-static void
-lex_refuse_open(
-    struct conf_lex *lex, const char *path, struct conf_where from, int error)
-{
-	char why[256];
-
-	snprintf(why, sizeof(why), "%s%s", why_errno(error),
-	    open_remedy(error, from.file != NULL));
-	lex_refuse(lex, path, from, why);
-}
-
-/* Where the name lies, and where it leads as a link. */
-static const char *
-lex_writable(const char *path, char buf[PATH_MAX])
-{
-	char end[PATH_MAX];
-	const char *found = writers_directory(path, buf);
-
-	if (found != NULL || realpath(path, end) == NULL)
-		return found;
-	return writers_directory(end, buf);
-}
-
-/* Who may write to the file may start what root starts. */
-static bool
-lex_file_is_safe(struct conf_lex *lex, const char *path, struct conf_where from,
-    const struct stat *st)
-{
-	char why[768], buf[PATH_MAX];
-	const char *others;
-
-	if (!S_ISREG(st->st_mode))
-		snprintf(why, sizeof(why), "not a regular file; name one%s",
-		    from.file == NULL ? " with tund -f" : "");
-	else if (st->st_uid != 0 && st->st_uid != geteuid())
-		snprintf(why, sizeof(why),
-		    "owned by uid %u, who is neither root nor the current "
-		    "user; run chown root %s",
-		    (unsigned int)st->st_uid, path);
-	else if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		snprintf(why, sizeof(why), "writable by %s; run chmod go-w %s",
-		    (st->st_mode & S_IWOTH) ? "everyone" : "its group", path);
-	else if (st->st_size > LEX_FILE_SIZE_MAX)
-		snprintf(why, sizeof(why),
-		    "larger than %d bytes; split it with include",
-		    LEX_FILE_SIZE_MAX);
-	else if ((others = lex_writable(path, buf)) != NULL)
-		snprintf(why, sizeof(why),
-		    "users other than root may write to %.512s, and put "
-		    "another file there; let root own it, and chmod go-w",
-		    others);
-	else
-		return true;
-	lex_refuse(lex, path, from, why);
-	return false;
+	if (path[0] != '/' && from.file != NULL)
+		slash = strrchr(from.file, '/');
+	lex->text.len = 0;
+	if (slash != NULL)
+		conf_text_append(
+		    &lex->text, from.file, (size_t)(slash - from.file) + 1);
+	conf_text_append(&lex->text, path, strlen(path));
+	return conf_lex_keep(lex, lex->text.bytes, lex->text.len);
 }
 
 static bool
 lex_file_may_nest(
-    struct conf_lex *lex, struct conf_where from, const struct stat *st)
+    struct conf_lex *lex, struct conf_where from, const struct conf_file *f)
 {
 	const struct lex_source *s;
 
 	SLIST_FOREACH (s, &lex->sources, entry) {
-		if (s->is_macro || s->dev != st->st_dev || s->ino != st->st_ino)
+		if (s->is_macro || s->file.dev != f->dev ||
+		    s->file.ino != f->ino)
 			continue;
 		conf_error(lex->errors, from,
 		    "include loop: %s is being read already", s->where.file);
@@ -276,47 +157,17 @@ lex_file_may_nest(
 	return false;
 }
 
-/* Reads at most size bytes, which is what fstat promised. */
-static ssize_t
-lex_file_read(int fd, char *data, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size) {
-		n = read(fd, data + len, size - len);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 static void
-lex_file_push(struct conf_lex *lex, int fd, const struct stat *st,
-    struct conf_where where, struct conf_where from)
+lex_file_push(
+    struct conf_lex *lex, struct conf_where where, const struct conf_file *file)
 {
 	struct lex_source *s;
-	char *data;
-	ssize_t n;
 
-	data = lex_alloc((size_t)st->st_size + 1);
-	if ((n = lex_file_read(fd, data, (size_t)st->st_size)) == -1) {
-		lex_refuse_open(lex, where.file, from, errno);
-		free(data);
-		return;
-	}
-	s = lex_alloc(sizeof(*s));
-	s->data = s->owned = data;
-	s->len = (size_t)n;
+	s = conf_alloc(sizeof(*s));
 	s->where = where;
-	s->from = from;
-	s->dev = st->st_dev;
-	s->ino = st->st_ino;
+	s->data = file->data;
+	s->len = file->len;
+	s->file = *file;
 	s->base = lex->open;
 	lex->depth++;
 	lex->files++;
@@ -327,8 +178,7 @@ void
 conf_lex_include(struct conf_lex *lex, const char *path, struct conf_where from)
 {
 	struct conf_where where = {.line = 1};
-	struct stat st;
-	int fd;
+	struct conf_file file;
 
 	if (path[0] == '\0' && from.file != NULL) {
 		conf_error(lex->errors, from,
@@ -338,91 +188,23 @@ conf_lex_include(struct conf_lex *lex, const char *path, struct conf_where from)
 	where.file = lex_path(lex, path, from);
 	if (lex->last.file == NULL)
 		lex->last = where;
-	fd = open(where.file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd == -1 || fstat(fd, &st) == -1)
-		lex_refuse_open(lex, where.file, from, errno);
-	else if (lex_file_is_safe(lex, where.file, from, &st) &&
-		 lex_file_may_nest(lex, from, &st))
-		lex_file_push(lex, fd, &st, where, from);
-	if (fd != -1)
-		close(fd);
-}
-
-/* macros */
-
-static bool
-lex_is_macro_char(int c)
-{
-	return c < 0x80 && (isalnum(c) || c == '_');
-}
-
-static struct lex_macro *
-lex_macro_find(struct conf_lex *lex, const char *name)
-{
-	struct lex_macro *m;
-
-	SLIST_FOREACH (m, &lex->macros, entry) {
-		if (strcmp(m->name, name) == 0)
-			return m;
-	}
-	return NULL;
-}
-
-void
-conf_lex_define(struct conf_lex *lex, struct conf_where where, const char *name,
-    const char *value, bool fixed)
-{
-	struct lex_macro *m;
-	const char *p;
-
-	p = name;
-	while (lex_is_macro_char((unsigned char)*p))
-		p++;
-	if (p - name > MACRO_NAME_MAX) {
-		conf_error(lex->errors, where,
-		    "the name of macro \"%.64s...\" is longer than %d", name,
-		    MACRO_NAME_MAX);
+	if (conf_file_read(lex->errors, from, where.file, &file) == -1)
 		return;
-	}
-	if (p == name || *p != '\0') {
-		conf_error(lex->errors, where,
-		    "\"%s\" cannot name a macro; use letters, digits and _",
-		    name);
-		return;
-	}
-	if ((m = lex_macro_find(lex, name)) == NULL) {
-		m = lex_alloc(sizeof(*m));
-		m->name = conf_lex_keep(lex, name, strlen(name));
-		SLIST_INSERT_HEAD(&lex->macros, m, entry);
-	} else if (m->fixed && !fixed)
-		return;
-	m->value = conf_lex_keep(lex, value, strlen(value));
-	m->fixed = fixed;
-}
-
-void
-conf_lex_warn_unused(const struct conf_lex *lex)
-{
-	const struct lex_macro *m;
-
-	SLIST_FOREACH (m, &lex->macros, entry) {
-		if (m->fixed && !m->used)
-			log_warnx("-D %s: no $%s is in the configuration; "
-				  "write it there, or leave out the option",
-			    m->name, m->name);
-	}
+	if (lex_file_may_nest(lex, from, &file))
+		lex_file_push(lex, where, &file);
+	else
+		free(file.data);
 }
 
 static void
-lex_macro_push(struct conf_lex *lex, struct lex_macro *m, struct conf_where use)
+lex_macro_push(struct conf_lex *lex, const char *value, struct conf_where use)
 {
 	struct lex_source *s;
 
-	m->used = true;
-	s = lex_alloc(sizeof(*s));
+	s = conf_alloc(sizeof(*s));
 	s->is_macro = true;
-	s->data = m->value;
-	s->len = strlen(m->value);
+	s->data = value;
+	s->len = strlen(value);
 	s->where = use;
 	SLIST_INSERT_HEAD(&lex->sources, s, entry);
 }
@@ -525,18 +307,6 @@ lex_bad_char(struct conf_lex *lex, struct conf_token *t, int c)
 	lex_bad(lex, t, why);
 }
 
-void
-conf_text_put(struct conf_text *text, char c)
-{
-	if (text->len == text->size) {
-		text->size = text->size == 0 ? 64 : 2 * text->size;
-		text->bytes = realloc(text->bytes, text->size);
-		if (text->bytes == NULL)
-			fatal("memory for the configuration");
-	}
-	text->bytes[text->len++] = c;
-}
-
 static void
 lex_word(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
@@ -571,21 +341,19 @@ lex_quoted(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 	}
 	lex_get(s);
 	t->kind = CONF_TOKEN_QUOTED;
-	t->text = lex->text.len == 0
-		      ? ""
-		      : conf_lex_keep(lex, lex->text.bytes, lex->text.len);
+	t->text = conf_lex_keep(lex, lex->text.bytes, lex->text.len);
 }
 
 /* "$name": true when the macro's value is now the source. */
 static bool
 lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 {
-	struct lex_macro *m;
-	char name[MACRO_NAME_MAX + 1], why[512];
+	char name[CONF_MACRO_NAME_MAX + 1], why[512];
+	const char *value;
 	size_t len = 0;
 
 	lex_get(s);
-	while (lex_is_macro_char(lex_peek(s)) && len < sizeof(name) - 1)
+	while (conf_macro_has(lex_peek(s)) && len < sizeof(name) - 1)
 		name[len++] = (char)lex_get(s);
 	name[len] = '\0';
 	if (len == 0) {
@@ -594,7 +362,7 @@ lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 		    "quote it if none is meant");
 		return false;
 	}
-	if ((m = lex_macro_find(lex, name)) == NULL) {
+	if (!conf_macros_use(lex->macros, name, &value)) {
 		snprintf(why, sizeof(why),
 		    "macro \"%s\" is not defined; write %s = \"value\" above "
 		    "this line or use -D %s=value",
@@ -602,7 +370,11 @@ lex_expand(struct conf_lex *lex, struct lex_source *s, struct conf_token *t)
 		lex_bad(lex, t, why);
 		return false;
 	}
-	lex_macro_push(lex, m, t->where);
+	if (value == NULL) {
+		t->kind = CONF_TOKEN_BAD;
+		return false;
+	}
+	lex_macro_push(lex, value, t->where);
 	return true;
 }
 

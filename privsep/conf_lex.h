@@ -7,8 +7,8 @@
 #include "privsep/conf_error.h"
 
 /*
- * Files, macros and characters of the configuration, made into tokens.  The
- * lexer knows nothing of keywords: that is the grammar's.
+ * The characters of the configuration's files and macros, made into tokens.
+ * The lexer knows nothing of keywords: that is the grammar's.
  */
 enum conf_token_kind {
 	CONF_TOKEN_END,
@@ -26,17 +26,11 @@ struct conf_token {
 	struct conf_where where; /* its file name too */
 };
 
-/* A text that grows: all zero is an empty one.  bytes is the owner's to free.
- */
-struct conf_text {
-	char *bytes; /* without a NUL, unless that was put */
-	size_t len, size;
-};
-void conf_text_put(struct conf_text *, char);
-
+struct conf_macros;
 struct conf_lex;
 
-struct conf_lex *conf_lex_new(struct conf_errors *);
+/* The caller's, who keeps the errors and the macros for as long. */
+struct conf_lex *conf_lex_new(struct conf_errors *, struct conf_macros *);
 void conf_lex_free(struct conf_lex *);
 
 /*
@@ -46,12 +40,6 @@ void conf_lex_free(struct conf_lex *);
  */
 void conf_lex_include(
     struct conf_lex *, const char *path, struct conf_where from);
-
-/* Defines $name; fixed: a later definition in a file does not change it. */
-void conf_lex_define(struct conf_lex *, struct conf_where, const char *name,
-    const char *value, bool fixed);
-/* Logs which of the fixed ones stand nowhere. */
-void conf_lex_warn_unused(const struct conf_lex *);
 
 void conf_lex_next(struct conf_lex *, struct conf_token *);
 

@@ -1,6 +1,6 @@
 /*
- * The grammar of tund.conf(5).  The lexer, conf_lex.c, knows characters,
- * files and macros; the builder, conf_build.c, knows what statements mean.
+ * The grammar of tund.conf(5).  The lexer, conf_lex.c, makes tokens of files
+ * and macros; the builder, conf_build.c, knows what statements mean.
  * What stands here is the order of words, and how to go on after an error:
  * the rest of the statement, with the blocks in it, is skipped, so that one
  * mistake gives one message.
@@ -24,9 +24,10 @@ struct parser;
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "ipc/msg.h"
 #include "privsep/conf_lex.h"
+#include "privsep/conf_macro.h"
+#include "privsep/conf_text.h"
 
 #define MACRO_VALUE_MAX (1 << 20) /* bytes */
 
@@ -36,6 +37,7 @@ struct parser;
 
 struct parser {
 	struct conf_errors errors;
+	struct conf_macros macros;
 	struct conf_lex *lex;
 	struct conf_build *build;
 	struct conf_where end; /* of the main file */
@@ -113,6 +115,9 @@ conf:
 	| conf statement SEPARATOR
 	| conf include
 	| conf interface
+	| conf WORD ASSIGN error {
+		conf_macros_define(&p->macros, &p->errors, @2, $2, NULL, false);
+	}
 	| conf error
 	;
 
@@ -347,10 +352,11 @@ static void
 value_add(struct parser *p, const char *word, struct conf_where where)
 {
 	bool blank = p->value.len > 0;
+	size_t len = strlen(word);
 
 	if (p->value_is_long)
 		return;
-	if (p->value.len + blank + strlen(word) > MACRO_VALUE_MAX) {
+	if (p->value.len + blank + len > MACRO_VALUE_MAX) {
 		conf_error(&p->errors, where,
 		    "the value is longer than %d bytes; make it several macros",
 		    MACRO_VALUE_MAX);
@@ -359,17 +365,18 @@ value_add(struct parser *p, const char *word, struct conf_where where)
 	}
 	if (blank)
 		conf_text_put(&p->value, ' ');
-	for (; *word != '\0'; word++)
-		conf_text_put(&p->value, *word);
+	conf_text_append(&p->value, word, len);
 }
 
 static void
 value_define(struct parser *p, struct conf_where where, const char *name)
 {
-	if (p->value_is_long)
-		return;
-	conf_text_put(&p->value, '\0');
-	conf_lex_define(p->lex, where, name, p->value.bytes, false);
+	const char *value = NULL;
+
+	if (!p->value_is_long)
+		value = conf_lex_keep(p->lex, p->value.bytes, p->value.len);
+	conf_macros_define(
+	    &p->macros, &p->errors, where, name, value, false);
 }
 
 /* The token ends the statement: here the grammar can go on. */
@@ -588,20 +595,21 @@ conf_parse(const char *path, const struct conf_macro *macros, size_t count,
 	struct conf *conf;
 	size_t n;
 
-	p.lex = conf_lex_new(&p.errors);
+	p.lex = conf_lex_new(&p.errors, &p.macros);
 	p.build = conf_build_new(&p.errors);
 	start.file = conf_lex_keep(p.lex, path, strlen(path));
 	p.end = start;
 	for (n = 0; n < count; n++)
-		conf_lex_define(
-		    p.lex, option, macros[n].name, macros[n].value, true);
+		conf_macros_define(&p.macros, &p.errors, option, macros[n].name,
+		    macros[n].value, true);
 	conf_lex_include(p.lex, path, nowhere);
 	yyparse(&p);
 	conf = conf_build_finish(p.build, p.end);
 	if (conf != NULL)
-		conf_lex_warn_unused(p.lex);
+		conf_macros_warn_unused(&p.macros);
 	conf_build_free(p.build);
 	conf_lex_free(p.lex);
+	conf_macros_clear(&p.macros);
 	free(p.value.bytes);
 	return conf;
 }
