@@ -372,10 +372,14 @@ layer_seccomp(const struct sandbox *s)
 static const struct {
 	const char *name;
 	int (*apply)(const struct sandbox *);
+	const char *remedy; /* of one that no sandbox does without */
 } layers[SANDBOX_COUNT] = {
-    [SANDBOX_USER] = {"user", layer_user},
+    [SANDBOX_USER] = {"user", layer_user,
+	"; let tund have CAP_SETUID and CAP_SETGID"},
     [SANDBOX_NAMESPACES] = {"namespaces", layer_namespaces},
-    [SANDBOX_ROOT] = {"root", layer_root},
+    [SANDBOX_ROOT] = {"root", layer_root,
+	"; " SANDBOX_CHROOT " must be empty, root's, and not writable by "
+	"others"},
     [SANDBOX_CAPABILITIES] = {"capabilities", layer_capabilities},
     [SANDBOX_PDEATHSIG] = {"pdeathsig", layer_pdeathsig},
     [SANDBOX_NO_NEW_PRIVS] = {"no-new-privs", layer_no_new_privs},
@@ -383,7 +387,9 @@ static const struct {
     [SANDBOX_MDWE] = {"mdwe", layer_mdwe},
     [SANDBOX_LANDLOCK] = {"landlock", layer_landlock},
     [SANDBOX_RLIMITS] = {"rlimits", layer_rlimits},
-    [SANDBOX_SECCOMP] = {"seccomp", layer_seccomp},
+    [SANDBOX_SECCOMP] = {"seccomp", layer_seccomp,
+	"; the kernel needs CONFIG_SECCOMP_FILTER, and who started tund must "
+	"allow seccomp"},
 };
 
 const char *
@@ -395,9 +401,8 @@ sandbox_layer_name(enum sandbox_layer l)
 static const char *
 remedy_of(int layer)
 {
-	if (layer == SANDBOX_ROOT)
-		return "; " SANDBOX_CHROOT " must be empty, root's, and not "
-		       "writable by others";
+	if (layers[layer].remedy != NULL)
+		return layers[layer].remedy;
 	return SANDBOX_REQUIRED & SANDBOX_BIT(layer)
 		   ? ""
 		   : "; \"sandbox relaxed\" goes on without it";

@@ -157,28 +157,38 @@ state_sequence(void)
 	return json_integer_value(json_object_get(state, "sequence"));
 }
 
+static bool
+is_named(const json_t *interface, const char *key, const char *name)
+{
+	return strcmp(json_string_value(json_object_get(interface, key)),
+		   name) == 0;
+}
+
 json_t *
 state_interface(const char *name)
 {
-	json_t *one;
+	json_t *one, *found = NULL;
 	size_t i;
 
 	json_array_foreach (json_object_get(state, "interfaces"), i, one)
-		if (strcmp(json_string_value(json_object_get(one, "name")),
-			name) == 0)
-			return one;
-	return NULL;
+		if (is_named(one, "name", name) &&
+		    (found == NULL || is_named(one, "configured", name)))
+			found = one;
+	return found;
 }
 
 bool
 state_shares_name(const json_t *interface)
 {
-	json_t *one, *name = json_object_get(interface, "name");
+	const char *name =
+	    json_string_value(json_object_get(interface, "name"));
+	json_t *one;
 	size_t i;
 
+	if (is_named(interface, "configured", name))
+		return false;
 	json_array_foreach (json_object_get(state, "interfaces"), i, one)
-		if (one != interface &&
-		    json_equal(name, json_object_get(one, "name")))
+		if (one != interface && is_named(one, "name", name))
 			return true;
 	return false;
 }

@@ -24,9 +24,12 @@ bool state_take_counters(uint32_t id, int fd);
 json_t *state_get(void);
 json_int_t state_sequence(void);
 
-/* The state's interface of that name, or NULL. */
+/*
+ * The state's interface of that name, or NULL.  Another in another network
+ * namespace may have it: the one that the configuration gives it is meant.
+ */
 json_t *state_interface(const char *name);
-/* Another has its name: one that is in another network namespace, say. */
+/* Another has its name, which the configuration gives to neither. */
 bool state_shares_name(const json_t *interface);
 json_int_t state_id(const json_t *interface);
 

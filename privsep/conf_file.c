@@ -32,6 +32,9 @@ open_remedy(int error, bool included)
 {
 	if (error == EMFILE) /* why_errno has it */
 		return "";
+	if (error == EACCES && geteuid() == 0)
+		return "; it and its directories must be root's: tund has no "
+		       "capability to read those of others";
 	if (error == EACCES)
 		return "; run tund as root, or make it readable";
 	if (error != ENOENT)

@@ -17,23 +17,30 @@
 #define CONTROL_BACKLOG 16
 
 /*
- * 1: a socket that still answers belongs to a daemon that still runs; so may
- * one whose queue is full (EAGAIN), where a blocking connect would wait, or
- * that we may not connect to.  0: it is dead.  -1 with errno: who knows.
+ * 1: a socket that still answers belongs to a daemon that still runs; so does
+ * one whose queue is full (EAGAIN), where a blocking connect would wait.  0: it
+ * is dead.  -1 with errno: who knows.
  */
 static int
 socket_is_alive(const struct sockaddr_un *sun)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive;
+	int r, saved;
 
 	if (fd == -1)
 		return -1;
-	alive =
-	    connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ||
-	    (errno != ECONNREFUSED && errno != ENOENT && errno != EPROTOTYPE);
+	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ||
+	    errno == EAGAIN)
+		r = 1;
+	else if (errno == ECONNREFUSED || errno == ENOENT ||
+		 errno == EPROTOTYPE)
+		r = 0;
+	else
+		r = -1;
+	saved = errno;
 	close(fd);
-	return alive;
+	errno = saved;
+	return r;
 }
 
 /* What a dead daemon left, or nothing; a file of others is not ours to take. */
@@ -121,7 +128,11 @@ clear_path(const struct sockaddr_un *sun)
 	int alive = socket_is_alive(sun);
 
 	if (alive == -1) {
-		log_warnx("control socket: %s", why_errno(errno));
+		log_warnx(
+		    "whether another tund has %s is not known: %s; "
+		    "remove it if none has, or choose another \"control\" "
+		    "path",
+		    path, why_errno(errno));
 		return -1;
 	}
 	if (alive) {

@@ -16,9 +16,9 @@
 #include "common/log_limit.h"
 #include "common/why.h"
 #include "ipc/channel.h"
-#include "ipc/fdpass.h"
 #include "ipc/limits.h"
 #include "privsep/proc.h"
+#include "privsep/spawn.h"
 
 #define PROC_DELAY_MIN 10 /* ms before the first restart */
 #define PROC_LEFT_MS 100  /* from its EOF until it is killed */
@@ -109,66 +109,6 @@ proc_new(struct event_base *base, enum process_kind kind, const char *directory,
 	return p;
 }
 
-/*
- * A child tries its sandbox in a child of its own, which has its descriptors,
- * too: only when all of the group have ended is a device nobody's.  The child
- * has not been waited for, so that its number is no other's.  Returns its
- * status.
- */
-static int
-end_group(pid_t pid)
-{
-	int status = 0;
-
-	kill(-pid, SIGKILL);
-	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-		continue;
-	while (waitpid(-pid, NULL, 0) != -1 || errno == EINTR)
-		continue;
-	return status;
-}
-
-/* In the child: nothing but the channel and three times /dev/null. */
-static void __attribute__((noreturn))
-proc_exec(const char *path, const char *name, int sock)
-{
-	char *argv[2] = {NULL, NULL}, *envp[1] = {NULL};
-	sigset_t none;
-	int null, i;
-
-	if ((argv[0] = strdup(name)) == NULL)
-		_exit(1);
-	/* ours first: what is closed then makes room under any limit */
-	if (sock == PARENT_FD ? fcntl(sock, F_SETFD, 0) == -1
-			      : dup2(sock, PARENT_FD) == -1)
-		_exit(1);
-	closefrom(PARENT_FD + 1);
-	if ((null = open("/dev/null", O_RDWR)) == -1)
-		_exit(1);
-	for (i = 0; i < PARENT_FD; i++)
-		if (dup2(null, i) == -1)
-			_exit(1);
-	if (null > PARENT_FD)
-		close(null);
-	if (setpgid(0, 0) == -1)
-		_exit(1);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGCHLD, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	/* ^C in a terminal is for the parent, which ends us in order */
-	signal(SIGINT, SIG_IGN);
-	execve(path, argv, envp);
-	_exit(127);
-}
-
-static int
-message_is_from_child(uint32_t type)
-{
-	return type >= MSG_READY && type <= MSG_REQUEST;
-}
-
 static int
 proc_on_log(struct proc *p, struct imsg *m)
 {
@@ -229,9 +169,7 @@ proc_on_message(struct imsg *m, void *arg)
 		proc_kill(p, "sent too many messages");
 		return;
 	}
-	if (!message_is_from_child(m->hdr.type))
-		r = -1;
-	else if (m->hdr.type == MSG_LOG)
+	if (m->hdr.type == MSG_LOG)
 		r = proc_on_log(p, m);
 	else if (m->hdr.type == MSG_READY)
 		r = proc_on_ready(p, m);
@@ -284,7 +222,7 @@ proc_start(struct proc *p)
 {
 	struct proc_private *pp = p->priv;
 	char path[PATH_MAX];
-	int sv[2];
+	int sock;
 
 	p->since = clock_seconds();
 	p->started = time(NULL);
@@ -297,27 +235,14 @@ proc_start(struct proc *p)
 	pp->window = 0;
 	snprintf(
 	    path, sizeof(path), "%s/%s", pp->directory, process_name(p->kind));
-	if (access(path, X_OK) == -1 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1) {
+	if ((p->pid = spawn(path, process_name(p->kind), &sock)) == -1) {
 		proc_fell(p, path);
 		return;
 	}
-	fdpass_refuse(sv[0]);
-	if ((p->pid = fork()) == 0)
-		proc_exec(path, process_name(p->kind), sv[1]);
-	if (p->pid == -1) {
-		proc_fell(p, path);
-		close(sv[0]);
-		close(sv[1]);
-		return;
-	}
-	/* both do it, so that it is done for either; it may be gone */
-	setpgid(p->pid, p->pid);
-	close(sv[1]);
 	pp->channel = channel_new(
-	    pp->base, sv[0], imsg_read, proc_on_message, proc_on_close, pp);
+	    pp->base, sock, imsg_read, proc_on_message, proc_on_close, pp);
 	if (pp->channel == NULL) {
-		close(sv[0]);
+		close(sock);
 		proc_kill(p, "has no channel");
 		return;
 	}
@@ -391,7 +316,7 @@ proc_free(struct proc *p)
 	pp = p->priv;
 	proc_stop(p);
 	if (p->pid > 0)
-		end_group(p->pid);
+		spawn_end(p->pid);
 	LIST_REMOVE(pp, entry);
 	event_free(pp->timer);
 	free(pp);
@@ -454,7 +379,7 @@ proc_ended(struct proc_private *pp)
 	pp->ended = true;
 	if (pp->channel != NULL)
 		channel_drain(pp->channel);
-	describe_end(pp, end_group(p->pid), why, sizeof(why));
+	describe_end(pp, spawn_end(p->pid), why, sizeof(why));
 	channel_free(pp->channel);
 	pp->channel = NULL;
 	event_del(pp->timer);

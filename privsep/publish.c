@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "ipc/counters.h"
 #include "ipc/limits.h"
 #include "privsep/daemon.h"
@@ -59,6 +60,7 @@ must_wait(const struct daemon *d)
 void
 publish_state(struct daemon *d)
 {
+	static struct log_limit failures;
 	int fd;
 
 	d->state_dirty = false;
@@ -70,7 +72,8 @@ publish_state(struct daemon *d)
 	}
 	d->published = clock_seconds();
 	if ((fd = state_memfd(d)) == -1) {
-		log_warn("the state cannot be published");
+		if (log_limit_pass(&failures, "state"))
+			log_warn("the state cannot be published");
 		d->state_dirty = true; /* tried again in the next turn */
 		return;
 	}
