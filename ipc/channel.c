@@ -284,12 +284,6 @@ channel_send(struct channel *ch, uint32_t type, uint32_t id, const void *data,
 	return -1;
 }
 
-bool
-channel_is_behind(const struct channel *ch)
-{
-	return !STAILQ_EMPTY(&ch->queue);
-}
-
 size_t
 channel_unsent(const struct channel *ch)
 {

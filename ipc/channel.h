@@ -48,9 +48,7 @@ void channel_free(struct channel *);
  */
 int channel_send(struct channel *, uint32_t type, uint32_t id, const void *data,
     size_t len, int fd);
-/* Does something wait that the other side has not taken? */
-bool channel_is_behind(const struct channel *);
-/* How many bytes, and is a descriptor among it? */
+/* What the other side has not taken yet: bytes; is a descriptor among it? */
 size_t channel_unsent(const struct channel *);
 bool channel_has_unsent_fds(const struct channel *);
 

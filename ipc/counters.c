@@ -99,3 +99,17 @@ counters_unmap(const struct counters *page)
 	/* munmap takes no const pointer and does not write */
 	munmap((void *)(uintptr_t)page, sizeof(*page));
 }
+
+int
+counters_zero_peer(int fd, size_t slot)
+{
+	static const struct peer_counters counters;
+	static const struct peer_heard heard;
+	size_t at =
+	    offsetof(struct counters, peers[0]) + slot * sizeof(counters);
+
+	if (pwrite(fd, &counters, sizeof(counters), (off_t)at) == -1)
+		return -1;
+	at = offsetof(struct counters, heard[0]) + slot * sizeof(heard);
+	return pwrite(fd, &heard, sizeof(heard), (off_t)at) == -1 ? -1 : 0;
+}

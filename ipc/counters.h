@@ -141,7 +141,7 @@ struct peer_heard {
 struct counters {
 	uint32_t magic;
 	uint32_t version;
-	uint32_t slots; /* peers[] that are in use */
+	uint32_t slots; /* places of peers[] that there are */
 	uint32_t spare;
 	uint64_t c[COUNTER_COUNT];
 	struct peer_counters peers[LIMIT_SLOTS];
@@ -155,6 +155,8 @@ struct counters {
 int counters_create(uint32_t slots);
 /* Its head again, for the next worker: the last one could write there, too. */
 int counters_write_head(int fd, uint32_t slots);
+/* Those of the peer in a slot begin again; -1 with errno. */
+int counters_zero_peer(int fd, size_t slot);
 /* A read-only descriptor of the same page, for tund-control. */
 int counters_reopen_readonly(int fd);
 /*

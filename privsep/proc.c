@@ -43,7 +43,7 @@ struct proc_private {
 	const struct proc_hooks *hooks;
 	void *arg;
 	struct channel *channel;
-	struct event *timer; /* deadline of ready or answer, or restart */
+	struct event *timer; /* deadline of ready, answer or end; restart */
 	unsigned int delay;  /* ms */
 	const char *awaited; /* what it did if no answer comes, or NULL */
 	const char *killed;  /* why we killed it */
@@ -330,12 +330,6 @@ proc_send(struct proc *p, uint32_t type, uint32_t id, const void *data,
 	if (p == NULL || p->priv->channel == NULL)
 		return -1;
 	return channel_send(p->priv->channel, type, id, data, len, fd);
-}
-
-bool
-proc_is_behind(const struct proc *p)
-{
-	return p->priv->channel != NULL && channel_is_behind(p->priv->channel);
 }
 
 size_t

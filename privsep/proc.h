@@ -77,9 +77,10 @@ void proc_answered(struct proc *);
 int proc_send(struct proc *, uint32_t type, uint32_t id, const void *data,
     size_t len, int fd);
 
-/* Has it not taken what was sent?  What can wait should. */
-bool proc_is_behind(const struct proc *);
-/* How many bytes, and is a descriptor among it? */
+/*
+ * What it has not taken yet: bytes; is a descriptor among it?  While there is
+ * anything, what can wait should.
+ */
 size_t proc_unsent(const struct proc *);
 bool proc_has_unsent_fds(const struct proc *);
 

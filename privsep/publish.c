@@ -51,7 +51,7 @@ must_wait(const struct daemon *d)
 	/* its next one is told when it is ready (publish_anew) */
 	if (d->control->state == PROC_WAITING)
 		return true;
-	return proc_is_behind(d->control) &&
+	return proc_unsent(d->control) > 0 &&
 	       (proc_has_unsent_fds(d->control) ||
 		   clock_seconds() == d->published);
 }

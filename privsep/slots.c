@@ -161,20 +161,6 @@ slot_aim(struct iface *ifc, const struct conf_interface *c, struct slot *s,
 	return 0;
 }
 
-static int
-page_zero_slot(int fd, size_t slot)
-{
-	static const struct peer_counters counters;
-	static const struct peer_heard heard;
-	size_t at =
-	    offsetof(struct counters, peers[0]) + slot * sizeof(counters);
-
-	if (pwrite(fd, &counters, sizeof(counters), (off_t)at) == -1)
-		return -1;
-	at = offsetof(struct counters, heard[0]) + slot * sizeof(heard);
-	return pwrite(fd, &heard, sizeof(heard), (off_t)at) == -1 ? -1 : 0;
-}
-
 /* The slot's counters begin again with its new peer. */
 static void
 slot_zero_counters(struct iface *ifc, size_t slot)
@@ -183,7 +169,7 @@ slot_zero_counters(struct iface *ifc, size_t slot)
 
 	for (q = 0; q < ifc->queue_count; q++)
 		if (ifc->queue[q].counters_fd != -1 &&
-		    page_zero_slot(ifc->queue[q].counters_fd, slot) == -1)
+		    counters_zero_peer(ifc->queue[q].counters_fd, slot) == -1)
 			log_warn("%s: the counters of a peer cannot be set to "
 				 "zero",
 			    iface_name(ifc));

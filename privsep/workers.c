@@ -153,7 +153,7 @@ note_refusal(struct iface *ifc, uint32_t id, enum offload o)
 }
 
 static int
-worker_on_offload_off(struct queue *q, struct imsg *m)
+on_offload_off(struct queue *q, struct imsg *m)
 {
 	struct iface *ifc = q->iface;
 	struct msg_offload_off off;
@@ -199,7 +199,7 @@ end_with_device(struct queue *q)
 
 /* Believed when the descriptor says the same: else all would stop for ever. */
 static int
-worker_on_tun_gone(struct queue *q, struct imsg *m)
+on_tun_gone(struct queue *q, struct imsg *m)
 {
 	if (msg_read_empty(m) == -1 || !device_is_gone(q))
 		return -1;
@@ -222,9 +222,9 @@ workers_on_message(struct proc *p, struct imsg *m, void *arg)
 		has_table(q);
 		return 0;
 	case MSG_OFFLOAD_OFF:
-		return worker_on_offload_off(q, m);
+		return on_offload_off(q, m);
 	case MSG_TUN_GONE:
-		return worker_on_tun_gone(q, m);
+		return on_tun_gone(q, m);
 	}
 	return -1;
 }

@@ -5,6 +5,8 @@ struct iface;
 struct queue;
 
 /* What the parent says to workers, and what it hears from them. */
+
+/* One for each queue; those that fall are started again.  -1: no memory. */
 int workers_start(struct iface *);
 void workers_stop(struct iface *);
 /* The peers table as it is now, to every worker. */

@@ -439,7 +439,7 @@ what_was_not_sent_is_closed_with_the_channel(void **state)
 static void
 read_all(struct event_base *base)
 {
-	while (channel_is_behind(seen.ch)) {
+	while (channel_unsent(seen.ch) > 0) {
 		while (imsg_recv(sv[0], &m) == 1)
 			if (m.fd != -1)
 				close(m.fd);
