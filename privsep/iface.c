@@ -6,6 +6,7 @@
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
 #include "privsep/link.h"
+#include "privsep/link_msg.h"
 
 uint32_t
 iface_offloads(const struct iface *ifc)

@@ -64,22 +64,6 @@ struct link_monitor {
 	struct link_entry *looked; /* the entry that look is about, or NULL */
 };
 
-const char *
-link_change_name(enum link_change change)
-{
-	static const char *const names[LINK_CHANGE_COUNT] = {
-	    [LINK_UP] = "link.up",
-	    [LINK_DOWN] = "link.down",
-	    [LINK_MTU] = "link.mtu",
-	    [LINK_RENAME] = "link.rename",
-	    [LINK_ADDRESS] = "link.address",
-	    [LINK_NETNS] = "link.netns",
-	    [LINK_DELETED] = "link.deleted",
-	};
-
-	return names[change];
-}
-
 /*
  * Makes now the entry's state, and notes what is different.  While a look at
  * the entry is under way, what is told meanwhile is put into what the look

@@ -46,13 +46,6 @@ enum link_change {
 		       * up again */
 	LINK_CHANGE_COUNT
 };
-/*
- * The kernel takes any bytes for a name, and in another namespace others may
- * choose them: what is not printable becomes '?' before it is told or logged.
- */
-void link_name_clean(char name[IFNAMSIZ]);
-/* "link.up", ...; NULL for what is no event. */
-const char *link_change_name(enum link_change);
 
 /*
  * One call per change.  link is what link_watch returned: whose change it is,

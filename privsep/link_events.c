@@ -82,15 +82,19 @@ fields_none(const struct link_state *now, const struct link_state *before)
 	return json_object();
 }
 
-static json_t *(*const fields[LINK_CHANGE_COUNT])(
-    const struct link_state *, const struct link_state *) = {
-    [LINK_UP] = fields_up,
-    [LINK_DOWN] = fields_up,
-    [LINK_MTU] = fields_mtu,
-    [LINK_RENAME] = fields_rename,
-    [LINK_ADDRESS] = fields_address,
-    [LINK_NETNS] = fields_netns,
-    [LINK_DELETED] = fields_none,
+/* Without a name: no event. */
+static const struct link_event {
+	const char *name;
+	json_t *(*fields)(
+	    const struct link_state *now, const struct link_state *before);
+} link_events[LINK_CHANGE_COUNT] = {
+    [LINK_UP] = {"link.up", fields_up},
+    [LINK_DOWN] = {"link.down", fields_up},
+    [LINK_MTU] = {"link.mtu", fields_mtu},
+    [LINK_RENAME] = {"link.rename", fields_rename},
+    [LINK_ADDRESS] = {"link.address", fields_address},
+    [LINK_NETNS] = {"link.netns", fields_netns},
+    [LINK_DELETED] = {"link.deleted", fields_none},
 };
 
 /* Where we may not listen it can be up again before its return is told. */
@@ -149,6 +153,7 @@ void
 link_events_on_change(const struct link_state *link, enum link_change change,
     const struct link_state *now, const struct link_state *before, void *arg)
 {
+	const struct link_event *event = &link_events[change];
 	struct daemon *d = arg;
 	struct iface *ifc;
 	json_t *values;
@@ -167,9 +172,9 @@ link_events_on_change(const struct link_state *link, enum link_change change,
 			ifconf_restore(ifc);
 		return;
 	}
-	values = fields[change](now, before);
-	log_change(link_change_name(change), now->name, values);
-	events_publish(d, link_change_name(change), now->name, values);
+	values = event->fields(now, before);
+	log_change(event->name, now->name, values);
+	events_publish(d, event->name, now->name, values);
 	if (change == LINK_NETNS)
 		on_netns(ifc, now);
 	if (change == LINK_UP || ipv6_is_back(change, now, before))
