@@ -43,6 +43,7 @@ struct link_entry {
 	struct link_state state;
 	uint64_t serial;
 	int tun_fd;
+	bool known; /* its state was read: what differs from it is told */
 	bool stale; /* to be looked at again */
 	bool lossy; /* for something was lost, or will be by the look */
 };
@@ -77,9 +78,9 @@ settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 		return;
 	}
 	link_name_clean(now->name);
-	if (e->state.known)
+	if (e->known)
 		link_notice_differences(&m->notices, e->serial, now, &e->state);
-	now->known = true;
+	e->known = true;
 	e->state = *now;
 }
 
