@@ -49,6 +49,8 @@ struct link_entry {
 };
 TAILQ_HEAD(link_entries, link_entry);
 
+_Static_assert(LINK_NSID_HOME == NLSOCK_HOME, "nsid");
+
 struct link_monitor {
 	struct event *readable;
 	struct event *tick;
