@@ -11,12 +11,7 @@
 static bool
 has_prefix(const struct conf_prefixes *list, const struct prefix *p)
 {
-	size_t i;
-
-	for (i = 0; i < list->count; i++)
-		if (prefix_equal(&list->list[i], p))
-			return true;
-	return false;
+	return prefix_is_among(p, list->list, list->count);
 }
 
 static bool

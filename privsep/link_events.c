@@ -32,38 +32,27 @@ fields_rename(const struct link_state *now, const struct link_state *before)
 	    "{s:s, s:s}", "name", now->name, "old_name", before->name);
 }
 
-static bool
-has_address(const struct link_state *s, const struct prefix *p)
-{
-	uint32_t i;
-
-	for (i = 0; i < s->address_count; i++)
-		if (prefix_equal(&s->addresses[i], p))
-			return true;
-	return false;
-}
-
-/* The addresses of a, less those of another state; NULL: all. */
+/* The addresses of one state that the other has not. */
 static json_t *
-address_list(const struct link_state *a, const struct link_state *without)
+addresses_beyond(const struct link_state *a, const struct link_state *other)
 {
-	json_t *array = json_array();
-	char text[PREFIX_STRLEN];
-	uint32_t i;
+	struct prefix beyond[LIMIT_ADDRESSES];
+	size_t i, n = 0;
 
 	for (i = 0; i < a->address_count; i++)
-		if (without == NULL || !has_address(without, &a->addresses[i]))
-			json_array_append_new(array,
-			    json_string(prefix_format(&a->addresses[i], text)));
-	return array;
+		if (!prefix_is_among(&a->addresses[i], other->addresses,
+			other->address_count))
+			beyond[n++] = a->addresses[i];
+	return state_prefixes(beyond, n);
 }
 
 static json_t *
 fields_address(const struct link_state *now, const struct link_state *before)
 {
 	return json_pack("{s:o, s:o, s:o}", "addresses",
-	    address_list(now, NULL), "added", address_list(now, before),
-	    "removed", address_list(before, now));
+	    state_prefixes(now->addresses, now->address_count), "added",
+	    addresses_beyond(now, before), "removed",
+	    addresses_beyond(before, now));
 }
 
 static json_t *

@@ -35,7 +35,7 @@ state_known(bool known, json_int_t value)
 	return known ? json_integer(value) : json_null();
 }
 
-static json_t *
+json_t *
 state_prefixes(const struct prefix *list, size_t count)
 {
 	json_t *array = json_array();

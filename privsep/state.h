@@ -1,7 +1,11 @@
 #ifndef PRIVSEP_STATE_H
 #define PRIVSEP_STATE_H
 
+#include <jansson.h>
+#include <stddef.h>
+
 struct daemon;
+struct prefix;
 
 /*
  * Everything that an operator may see, as one JSON document in a sealed
@@ -10,5 +14,7 @@ struct daemon;
 int state_memfd(struct daemon *);
 /* Says that the state has changed: published when the loop comes round. */
 void state_changed(struct daemon *);
+/* Prefixes as the state and events have them: an array, the caller's. */
+json_t *state_prefixes(const struct prefix *, size_t count);
 
 #endif
