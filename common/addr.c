@@ -137,6 +137,17 @@ prefix_equal(const struct prefix *a, const struct prefix *b)
 	       memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0;
 }
 
+bool
+prefix_is_among(const struct prefix *p, const struct prefix *list, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (prefix_equal(&list[i], p))
+			return true;
+	return false;
+}
+
 int
 prefix_compare(const void *a, const void *b)
 {

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -55,6 +56,9 @@ unsigned int addr_bits(const struct addr *);
 /* Clears the bits behind the prefix length. */
 void prefix_mask(struct prefix *);
 bool prefix_equal(const struct prefix *, const struct prefix *);
+/* Is it, as it stands, one of a list in any order? */
+bool prefix_is_among(
+    const struct prefix *, const struct prefix *list, size_t count);
 /* For qsort and bsearch: by family, address, length. */
 int prefix_compare(const void *, const void *);
 /*

@@ -16,7 +16,7 @@
 struct event_base;
 struct iface;
 struct link_monitor;
-struct netlink;
+struct nlsock;
 struct proc;
 struct retry;
 
@@ -42,7 +42,7 @@ struct daemon {
 	struct listener control_rsocket; /* read-only */
 
 	struct event_base *base;
-	struct netlink *netlink;
+	struct nlsock *netlink; /* for netlink.h; it listens to nothing */
 	struct link_monitor *links;
 	struct retry *retry;
 	TAILQ_HEAD(ifaces, iface) ifaces;

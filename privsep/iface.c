@@ -6,6 +6,7 @@
 #include "privsep/daemon.h"
 #include "privsep/iface.h"
 #include "privsep/link.h"
+#include "privsep/link_msg.h"
 
 /* Both what was told, after which things were done, and what was read count. */
 bool

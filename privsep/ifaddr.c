@@ -11,12 +11,7 @@
 static bool
 has_prefix(const struct conf_prefixes *list, const struct prefix *p)
 {
-	size_t i;
-
-	for (i = 0; i < list->count; i++)
-		if (prefix_equal(&list->list[i], p))
-			return true;
-	return false;
+	return prefix_is_among(p, list->list, list->count);
 }
 
 static bool
@@ -149,7 +144,7 @@ route_remedy(const struct prefix *p, int error)
 static int
 add_route(struct iface *ifc, const struct prefix *p, struct why *why)
 {
-	struct netlink *nl = ifc->daemon->netlink;
+	struct nlsock *nl = ifc->daemon->netlink;
 	int r = is_moving(ifc, p) ? netlink_append_route(nl, ifc->ifindex, p)
 				  : netlink_add_route(nl, ifc->ifindex, p);
 	char text[PREFIX_STRLEN];
@@ -190,7 +185,7 @@ void
 ifaddr_remove(struct iface *ifc, const struct conf_interface *c,
     const struct conf_interface *kept)
 {
-	struct netlink *nl = ifc->daemon->netlink;
+	struct nlsock *nl = ifc->daemon->netlink;
 	const struct conf_peer *p;
 	size_t i;
 

@@ -17,7 +17,7 @@
 static int
 set_lengths(struct iface *ifc, const struct conf_interface *c, struct why *why)
 {
-	struct netlink *nl = ifc->daemon->netlink;
+	struct nlsock *nl = ifc->daemon->netlink;
 	int r = 0;
 
 	if (netlink_set_txqueuelen(nl, ifc->ifindex, c->txqueuelen) == -1)
@@ -106,7 +106,7 @@ int
 ifconf_apply(struct iface *ifc, struct why *why)
 {
 	const struct conf_interface *c = ifc->conf;
-	struct netlink *nl = ifc->daemon->netlink;
+	struct nlsock *nl = ifc->daemon->netlink;
 
 	if (!c->monitored)
 		return 0;
@@ -198,7 +198,7 @@ ifconf_settle(struct iface *ifc)
 static void
 undo_settings(struct iface *ifc)
 {
-	struct netlink *nl = ifc->daemon->netlink;
+	struct nlsock *nl = ifc->daemon->netlink;
 	const struct netlink_link *was = &ifc->undo.link;
 
 	netlink_set_txqueuelen(nl, ifc->ifindex, was->txqueuelen);
@@ -212,7 +212,7 @@ undo_settings(struct iface *ifc)
 void
 ifconf_undo(struct iface *ifc)
 {
-	struct netlink *nl = ifc->daemon->netlink;
+	struct nlsock *nl = ifc->daemon->netlink;
 	const struct iface_undo *undo = &ifc->undo;
 	struct why why;
 	size_t i;

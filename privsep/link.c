@@ -2,9 +2,9 @@
  * How a link is followed.
  *
  * A link is known by (nsid, ifindex): another device may take the ifindex
- * that ours had before it moved.  A message changes a copy of the state, the
- * copy is compared with the original, and each difference becomes a notice;
- * notices are told from the event loop, in order.
+ * that ours had before it moved.  A message changes a copy of the state, and
+ * each difference from the original becomes a notice (link_notice.h), which is
+ * told later, in order.
  *
  * Where messages do not suffice the link is looked at again: when it is new,
  * after ENOBUFS, after it moved on from another namespace (the message then
@@ -28,6 +28,7 @@
 #include "privsep/link.h"
 #include "privsep/link_look.h"
 #include "privsep/link_msg.h"
+#include "privsep/link_notice.h"
 #include "privsep/netns.h"
 #include "privsep/nlsock.h"
 
@@ -42,19 +43,13 @@ struct link_entry {
 	struct link_state state;
 	uint64_t serial;
 	int tun_fd;
+	bool known; /* its state was read: what differs from it is told */
 	bool stale; /* to be looked at again */
 	bool lossy; /* for something was lost, or will be by the look */
 };
 TAILQ_HEAD(link_entries, link_entry);
 
-struct link_notice {
-	TAILQ_ENTRY(link_notice) entry;
-	uint64_t serial;
-	enum link_change change;
-	struct link_state now;
-	struct link_state before;
-};
-TAILQ_HEAD(link_notices, link_notice);
+_Static_assert(LINK_NSID_HOME == NLSOCK_HOME, "nsid");
 
 struct link_monitor {
 	struct event *readable;
@@ -72,72 +67,6 @@ struct link_monitor {
 	struct link_entry *looked; /* the entry that look is about, or NULL */
 };
 
-const char *
-link_change_name(enum link_change change)
-{
-	static const char *const names[LINK_CHANGE_COUNT] = {
-	    [LINK_UP] = "link.up",
-	    [LINK_DOWN] = "link.down",
-	    [LINK_MTU] = "link.mtu",
-	    [LINK_RENAME] = "link.rename",
-	    [LINK_ADDRESS] = "link.address",
-	    [LINK_NETNS] = "link.netns",
-	    [LINK_DELETED] = "link.deleted",
-	};
-
-	return names[change];
-}
-
-static void
-note(struct link_monitor *m, const struct link_entry *e,
-    enum link_change change, const struct link_state *now)
-{
-	struct link_notice *n;
-
-	n = calloc(1, sizeof(*n));
-	if (n == NULL) {
-		log_warn("a change of %s is not told", now->name);
-		return;
-	}
-	n->serial = e->serial;
-	n->change = change;
-	n->now = *now;
-	n->before = e->state;
-	TAILQ_INSERT_TAIL(&m->notices, n, entry);
-}
-
-static bool
-addresses_differ(const struct link_state *a, const struct link_state *b)
-{
-	return a->address_count != b->address_count ||
-	       memcmp(a->addresses, b->addresses,
-		   a->address_count * sizeof(a->addresses[0])) != 0;
-}
-
-static void
-note_differences(
-    struct link_monitor *m, struct link_entry *e, const struct link_state *now)
-{
-	const struct link_state *was = &e->state;
-
-	if (strcmp(now->name, was->name) != 0)
-		note(m, e, LINK_RENAME, now);
-	if (now->nsid != was->nsid || now->ifindex != was->ifindex)
-		note(m, e, LINK_NETNS, now);
-	if (now->mtu != was->mtu)
-		note(m, e, LINK_MTU, now);
-	if (addresses_differ(now, was))
-		note(m, e, LINK_ADDRESS, now);
-	if (now->up && !was->up)
-		note(m, e, LINK_UP, now);
-	if (!now->up && was->up)
-		note(m, e, LINK_DOWN, now);
-	if (now->up == was->up && now->running != was->running)
-		note(m, e, LINK_RUNNING, now);
-	if (now->deleted && !was->deleted)
-		note(m, e, LINK_DELETED, now);
-}
-
 /*
  * Makes now the entry's state, and notes what is different.  While a look at
  * the entry is under way, what is told meanwhile is put into what the look
@@ -151,9 +80,9 @@ settle(struct link_monitor *m, struct link_entry *e, struct link_state *now)
 		return;
 	}
 	link_name_clean(now->name);
-	if (e->state.known)
-		note_differences(m, e, now);
-	now->known = true;
+	if (e->known)
+		link_notice_differences(&m->notices, e->serial, now, &e->state);
+	e->known = true;
 	e->state = *now;
 }
 
@@ -333,7 +262,8 @@ look_again(struct link_monitor *m, struct link_entry *e)
 	if (where == LINK_FOUND || where == LINK_FOUND_GONE)
 		settle(m, e, &found);
 	if (where == LINK_FOUND && e->lossy)
-		note(m, e, LINK_LOOKED, &e->state);
+		link_notice_add(
+		    &m->notices, e->serial, LINK_LOOKED, &e->state, &e->state);
 	if (!e->stale)
 		e->lossy = false;
 	if (where == LINK_FOUND)
@@ -370,8 +300,7 @@ tell(struct link_monitor *m)
 	const struct link_entry *e;
 	struct link_notice *n;
 
-	while ((n = TAILQ_FIRST(&m->notices)) != NULL) {
-		TAILQ_REMOVE(&m->notices, n, entry);
+	while ((n = link_notice_take(&m->notices)) != NULL) {
 		if ((e = find_serial(m, n->serial)) != NULL)
 			m->on_change(
 			    &e->state, n->change, &n->now, &n->before, m->arg);
@@ -550,10 +479,8 @@ link_monitor_close(struct link_monitor *m)
 		TAILQ_REMOVE(&m->entries, e, entry);
 		free(e);
 	}
-	while ((n = TAILQ_FIRST(&m->notices)) != NULL) {
-		TAILQ_REMOVE(&m->notices, n, entry);
+	while ((n = link_notice_take(&m->notices)) != NULL)
 		free(n);
-	}
 	if (m->readable != NULL)
 		event_free(m->readable);
 	if (m->tick != NULL)

@@ -22,7 +22,6 @@ struct link_monitor;
 struct link_state {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
-	bool known;   /* seen in a dump or message */
 	bool up;      /* IFF_UP */
 	bool running; /* IFF_RUNNING */
 	bool deleted;
@@ -46,13 +45,6 @@ enum link_change {
 		       * up again */
 	LINK_CHANGE_COUNT
 };
-/*
- * The kernel takes any bytes for a name, and in another namespace others may
- * choose them: what is not printable becomes '?' before it is told or logged.
- */
-void link_name_clean(char name[IFNAMSIZ]);
-/* "link.up", ...; NULL for what is no event. */
-const char *link_change_name(enum link_change);
 
 /*
  * One call per change.  link is what link_watch returned: whose change it is,
@@ -60,8 +52,8 @@ const char *link_change_name(enum link_change);
  * of the change, and several may be read before the first is told.  What
  * changed at once is told in the order rename, netns (also where it is back as
  * another ifindex), mtu, address, up or down or running, deleted, looked.
- * Called from the event loop only, never from within a function here; it may
- * watch and unwatch.
+ * Called from the event loop and by link_monitor_catch_up, by nothing else
+ * here; it may watch and unwatch.
  */
 typedef void link_on_change(const struct link_state *link, enum link_change,
     const struct link_state *now, const struct link_state *before, void *arg);
@@ -96,7 +88,7 @@ bool link_monitor_heard(struct link_monitor *);
 /* Tells now what the loop would tell soon. */
 void link_monitor_catch_up(struct link_monitor *);
 
-/* For tests alone: as if these bytes had come from a namespace. */
+/* For tests alone: as if these bytes had come from a namespace; tells, too. */
 void link_monitor_feed(
     struct link_monitor *, const void *bytes, size_t len, int nsid);
 /* For tests alone: the netlink socket, to make its buffer small. */

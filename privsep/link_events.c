@@ -8,6 +8,7 @@
 #include "privsep/iface.h"
 #include "privsep/ifconf.h"
 #include "privsep/link_events.h"
+#include "privsep/state.h"
 
 /* What an event tells: the new values. */
 static json_t *
@@ -31,38 +32,27 @@ fields_rename(const struct link_state *now, const struct link_state *before)
 	    "{s:s, s:s}", "name", now->name, "old_name", before->name);
 }
 
-static bool
-has_address(const struct link_state *s, const struct prefix *p)
-{
-	uint32_t i;
-
-	for (i = 0; i < s->address_count; i++)
-		if (prefix_equal(&s->addresses[i], p))
-			return true;
-	return false;
-}
-
-/* The addresses of a, less those of another state; NULL: all. */
+/* The addresses of one state that the other has not. */
 static json_t *
-address_list(const struct link_state *a, const struct link_state *without)
+addresses_beyond(const struct link_state *a, const struct link_state *other)
 {
-	json_t *array = json_array();
-	char text[PREFIX_STRLEN];
-	uint32_t i;
+	struct prefix beyond[LIMIT_ADDRESSES];
+	size_t i, n = 0;
 
 	for (i = 0; i < a->address_count; i++)
-		if (without == NULL || !has_address(without, &a->addresses[i]))
-			json_array_append_new(array,
-			    json_string(prefix_format(&a->addresses[i], text)));
-	return array;
+		if (!prefix_is_among(&a->addresses[i], other->addresses,
+			other->address_count))
+			beyond[n++] = a->addresses[i];
+	return state_prefixes(beyond, n);
 }
 
 static json_t *
 fields_address(const struct link_state *now, const struct link_state *before)
 {
 	return json_pack("{s:o, s:o, s:o}", "addresses",
-	    address_list(now, NULL), "added", address_list(now, before),
-	    "removed", address_list(before, now));
+	    state_prefixes(now->addresses, now->address_count), "added",
+	    addresses_beyond(now, before), "removed",
+	    addresses_beyond(before, now));
 }
 
 static json_t *
@@ -81,15 +71,19 @@ fields_none(const struct link_state *now, const struct link_state *before)
 	return json_object();
 }
 
-static json_t *(*const fields[LINK_CHANGE_COUNT])(
-    const struct link_state *, const struct link_state *) = {
-    [LINK_UP] = fields_up,
-    [LINK_DOWN] = fields_up,
-    [LINK_MTU] = fields_mtu,
-    [LINK_RENAME] = fields_rename,
-    [LINK_ADDRESS] = fields_address,
-    [LINK_NETNS] = fields_netns,
-    [LINK_DELETED] = fields_none,
+/* Without a name: no event. */
+static const struct link_event {
+	const char *name;
+	json_t *(*fields)(
+	    const struct link_state *now, const struct link_state *before);
+} link_events[LINK_CHANGE_COUNT] = {
+    [LINK_UP] = {"link.up", fields_up},
+    [LINK_DOWN] = {"link.down", fields_up},
+    [LINK_MTU] = {"link.mtu", fields_mtu},
+    [LINK_RENAME] = {"link.rename", fields_rename},
+    [LINK_ADDRESS] = {"link.address", fields_address},
+    [LINK_NETNS] = {"link.netns", fields_netns},
+    [LINK_DELETED] = {"link.deleted", fields_none},
 };
 
 /* Where we may not listen it can be up again before its return is told. */
@@ -148,6 +142,7 @@ void
 link_events_on_change(const struct link_state *link, enum link_change change,
     const struct link_state *now, const struct link_state *before, void *arg)
 {
+	const struct link_event *event = &link_events[change];
 	struct daemon *d = arg;
 	struct iface *ifc;
 	json_t *values;
@@ -166,9 +161,9 @@ link_events_on_change(const struct link_state *link, enum link_change change,
 			ifconf_restore(ifc);
 		return;
 	}
-	values = fields[change](now, before);
-	log_change(link_change_name(change), now->name, values);
-	events_publish(d, link_change_name(change), now->name, values);
+	values = event->fields(now, before);
+	log_change(event->name, now->name, values);
+	events_publish(d, event->name, now->name, values);
 	if (change == LINK_NETNS)
 		on_netns(ifc, now);
 	if (change == LINK_UP || ipv6_is_back(change, now, before))

@@ -8,7 +8,6 @@
 #include <libmnl/libmnl.h>
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "privsep/link_look.h"
 #include "privsep/link_msg.h"
@@ -79,23 +78,6 @@ ask_addresses(struct link_look *l, uint8_t family)
 	return nlsock_call(l->told, &rq, on_address_answer, l);
 }
 
-/* The number of the namespace that the tun is in; -1 with errno. */
-static int
-nsid_of_tun(struct link_look *l, int tun_fd, int32_t *nsid)
-{
-	int netns, rc = 0;
-
-	netns = netns_of_tun(tun_fd);
-	if (netns == -1)
-		return -1;
-	if (netns_equal(netns, l->home) == 1)
-		*nsid = LINK_NSID_HOME;
-	else if (netns_need_id(l->asked, netns, nsid) == -1)
-		rc = -1;
-	close(netns);
-	return rc;
-}
-
 /* Name and namespace as the descriptor tells them. */
 static enum link_found
 locate(struct link_look *l, int tun_fd)
@@ -107,7 +89,7 @@ locate(struct link_look *l, int tun_fd)
 			return errno == EBADFD ? LINK_FOUND_GONE
 					       : LINK_FOUND_UNSURE;
 		/* Where we may not know, what was told last holds. */
-		if (l->home != -1 && nsid_of_tun(l, tun_fd, &nsid) == 0)
+		if (netns_need_id_of_tun(l->asked, l->home, tun_fd, &nsid) == 0)
 			l->found->nsid = nsid;
 	}
 	return l->found->nsid == LINK_NSID_UNKNOWN ? LINK_FOUND_UNSURE

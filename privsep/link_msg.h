@@ -27,6 +27,11 @@ struct link_message {
 /* RTM_NEWLINK, RTM_DELLINK: 0, or -1 if it is no such message. */
 int link_parse(const struct nlmsghdr *, struct link_message *);
 void link_apply(const struct link_message *, struct link_state *);
+/*
+ * The kernel takes any bytes for a name, and in another namespace others may
+ * choose them: what is not printable becomes '?' before it is told or logged.
+ */
+void link_name_clean(char name[IFNAMSIZ]);
 
 /* RTM_NEWADDR, RTM_DELADDR; our own address, not the peer's. */
 int link_parse_address(

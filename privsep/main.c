@@ -23,7 +23,7 @@
 #include "privsep/lifecycle.h"
 #include "privsep/link_events.h"
 #include "privsep/listen.h"
-#include "privsep/netlink.h"
+#include "privsep/nlsock.h"
 #include "privsep/options.h"
 #include "privsep/privilege.h"
 #include "privsep/proc.h"
@@ -260,7 +260,7 @@ end(struct daemon *d)
 	}
 	retry_free(d->retry);
 	link_monitor_close(d->links);
-	netlink_close(d->netlink);
+	nlsock_close(d->netlink);
 	conf_free(d->conf);
 }
 
@@ -314,7 +314,7 @@ prepare(struct daemon *d, const struct options *o)
 	start_raise_limits();
 	start_make_empty_root();
 	steering_load();
-	if ((d->netlink = netlink_open()) == NULL)
+	if ((d->netlink = nlsock_open(0, NULL, NULL)) == NULL)
 		fatalx("rtnetlink cannot be opened: %s; let tund have sockets "
 		       "of AF_NETLINK",
 		    why_errno(errno));

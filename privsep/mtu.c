@@ -34,8 +34,7 @@ mtu_of_link(const struct iface *ifc)
 
 	if (netlink_link_mtu(ifc->daemon->netlink, ifc->ifindex, &mtu) == 0)
 		return mtu;
-	return ifc->link != NULL && ifc->link->known ? ifc->link->mtu
-						     : ifc->mtu;
+	return ifc->link != NULL ? ifc->link->mtu : ifc->mtu;
 }
 
 int

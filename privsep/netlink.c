@@ -9,7 +9,6 @@
 #include <libmnl/libmnl.h>
 #include <net/if.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "privsep/netlink.h"
@@ -17,52 +16,20 @@
 
 #define ROUTE_METRIC_IPV6 1024 /* that of a route made without one */
 
-struct netlink {
-	struct nlsock *sock;
-};
-
-struct netlink *
-netlink_open(void)
-{
-	struct netlink *nl;
-	int saved;
-
-	nl = calloc(1, sizeof(*nl));
-	if (nl == NULL)
-		return NULL;
-	nl->sock = nlsock_open(0, NULL, NULL);
-	if (nl->sock == NULL) {
-		saved = errno;
-		free(nl);
-		errno = saved;
-		return NULL;
-	}
-	return nl;
-}
-
-void
-netlink_close(struct netlink *nl)
-{
-	if (nl == NULL)
-		return;
-	nlsock_close(nl->sock);
-	free(nl);
-}
-
 /* As nlsock_call without an answer to read; one kind of error is success. */
 static int
-call_but(struct netlink *nl, struct nlsock_request *rq, int harmless)
+call_but(struct nlsock *s, struct nlsock_request *rq, int harmless)
 {
-	if (nlsock_call(nl->sock, rq, NULL, NULL) == 0 || errno == harmless)
+	if (nlsock_call(s, rq, NULL, NULL) == 0 || errno == harmless)
 		return 0;
 	return -1;
 }
 
 /* 0, 1 when it was there already, or -1. */
 static int
-add(struct netlink *nl, struct nlsock_request *rq)
+add(struct nlsock *s, struct nlsock_request *rq)
 {
-	if (nlsock_call(nl->sock, rq, NULL, NULL) == 0)
+	if (nlsock_call(s, rq, NULL, NULL) == 0)
 		return 0;
 	return errno == EEXIST ? 1 : -1;
 }
@@ -92,7 +59,7 @@ link_request(struct nlsock_request *rq, uint16_t type, uint32_t ifindex)
 }
 
 int
-netlink_set_up(struct netlink *nl, uint32_t ifindex, bool up)
+netlink_set_up(struct nlsock *s, uint32_t ifindex, bool up)
 {
 	struct nlsock_request rq;
 	struct ifinfomsg *info;
@@ -100,40 +67,40 @@ netlink_set_up(struct netlink *nl, uint32_t ifindex, bool up)
 	info = link_request(&rq, RTM_NEWLINK, ifindex);
 	info->ifi_flags = up ? IFF_UP : 0;
 	info->ifi_change = IFF_UP;
-	return nlsock_call(nl->sock, &rq, NULL, NULL);
+	return nlsock_call(s, &rq, NULL, NULL);
 }
 
 static int
 set_link_u32(
-    struct netlink *nl, uint32_t ifindex, uint16_t attribute, uint32_t value)
+    struct nlsock *s, uint32_t ifindex, uint16_t attribute, uint32_t value)
 {
 	struct nlsock_request rq;
 
 	link_request(&rq, RTM_NEWLINK, ifindex);
 	mnl_attr_put_u32(&rq.header, attribute, value);
-	return nlsock_call(nl->sock, &rq, NULL, NULL);
+	return nlsock_call(s, &rq, NULL, NULL);
 }
 
 int
-netlink_set_mtu(struct netlink *nl, uint32_t ifindex, uint32_t mtu)
+netlink_set_mtu(struct nlsock *s, uint32_t ifindex, uint32_t mtu)
 {
-	return set_link_u32(nl, ifindex, IFLA_MTU, mtu);
+	return set_link_u32(s, ifindex, IFLA_MTU, mtu);
 }
 
 int
-netlink_set_txqueuelen(struct netlink *nl, uint32_t ifindex, uint32_t len)
+netlink_set_txqueuelen(struct nlsock *s, uint32_t ifindex, uint32_t len)
 {
-	return set_link_u32(nl, ifindex, IFLA_TXQLEN, len);
+	return set_link_u32(s, ifindex, IFLA_TXQLEN, len);
 }
 
 int
-netlink_set_gso_max_segs(struct netlink *nl, uint32_t ifindex, uint32_t segs)
+netlink_set_gso_max_segs(struct nlsock *s, uint32_t ifindex, uint32_t segs)
 {
-	return set_link_u32(nl, ifindex, IFLA_GSO_MAX_SEGS, segs);
+	return set_link_u32(s, ifindex, IFLA_GSO_MAX_SEGS, segs);
 }
 
 int
-netlink_set_promote(struct netlink *nl, uint32_t ifindex, bool on)
+netlink_set_promote(struct nlsock *s, uint32_t ifindex, bool on)
 {
 	struct nlattr *family, *inet, *conf;
 	struct nlsock_request rq;
@@ -146,7 +113,7 @@ netlink_set_promote(struct netlink *nl, uint32_t ifindex, bool on)
 	mnl_attr_nest_end(&rq.header, conf);
 	mnl_attr_nest_end(&rq.header, inet);
 	mnl_attr_nest_end(&rq.header, family);
-	return nlsock_call(nl->sock, &rq, NULL, NULL);
+	return nlsock_call(s, &rq, NULL, NULL);
 }
 
 static void
@@ -170,24 +137,22 @@ address_request(struct nlsock_request *rq, uint16_t type, uint16_t flags,
 }
 
 int
-netlink_add_address(
-    struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+netlink_add_address(struct nlsock *s, uint32_t ifindex, const struct prefix *p)
 {
 	struct nlsock_request rq;
 
 	address_request(
 	    &rq, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex, p);
-	return add(nl, &rq);
+	return add(s, &rq);
 }
 
 int
-netlink_del_address(
-    struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+netlink_del_address(struct nlsock *s, uint32_t ifindex, const struct prefix *p)
 {
 	struct nlsock_request rq;
 
 	address_request(&rq, RTM_DELADDR, 0, ifindex, p);
-	return call_but(nl, &rq, EADDRNOTAVAIL);
+	return call_but(s, &rq, EADDRNOTAVAIL);
 }
 
 static void
@@ -243,7 +208,7 @@ on_route(const struct nlmsghdr *h, int nsid, void *arg)
 
 /* Among all routes by a device (NLM_F_DUMP), or the one that is taken (0). */
 static bool
-route_is_among(struct netlink *nl, struct route_search *search, uint16_t flags)
+route_is_among(struct nlsock *s, struct route_search *search, uint16_t flags)
 {
 	const struct prefix *net = &search->net;
 	struct nlsock_request rq;
@@ -264,8 +229,7 @@ route_is_among(struct netlink *nl, struct route_search *search, uint16_t flags)
 		    &rq.header, RTA_DST, bytes_of(&net->addr), net->addr.bytes);
 	}
 	mnl_attr_put_u32(&rq.header, RTA_OIF, search->ifindex);
-	return nlsock_call(nl->sock, &rq, on_route, search) == 0 &&
-	       search->found;
+	return nlsock_call(s, &rq, on_route, search) == 0 && search->found;
 }
 
 /*
@@ -274,45 +238,44 @@ route_is_among(struct netlink *nl, struct route_search *search, uint16_t flags)
  * looked for among ten thousand.
  */
 static bool
-route_exists(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+route_exists(struct nlsock *s, uint32_t ifindex, const struct prefix *p)
 {
 	struct route_search search = {.net = *p, .ifindex = ifindex};
 
 	prefix_mask(&search.net);
-	return route_is_among(nl, &search, 0) ||
-	       route_is_among(nl, &search, NLM_F_DUMP);
+	return route_is_among(s, &search, 0) ||
+	       route_is_among(s, &search, NLM_F_DUMP);
 }
 
 int
-netlink_add_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+netlink_add_route(struct nlsock *s, uint32_t ifindex, const struct prefix *p)
 {
 	struct nlsock_request rq;
 
 	route_request(&rq, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ifindex, p);
-	if (nlsock_call(nl->sock, &rq, NULL, NULL) == 0)
+	if (nlsock_call(s, &rq, NULL, NULL) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return -1;
 	/* EEXIST also says that another device has the prefix. */
-	if (route_exists(nl, ifindex, p))
+	if (route_exists(s, ifindex, p))
 		return 1;
 	errno = EEXIST;
 	return -1;
 }
 
 int
-netlink_append_route(
-    struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+netlink_append_route(struct nlsock *s, uint32_t ifindex, const struct prefix *p)
 {
 	struct nlsock_request rq;
 
 	route_request(
 	    &rq, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, ifindex, p);
-	return add(nl, &rq);
+	return add(s, &rq);
 }
 
 int
-netlink_del_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
+netlink_del_route(struct nlsock *s, uint32_t ifindex, const struct prefix *p)
 {
 	struct nlsock_request rq;
 
@@ -320,7 +283,7 @@ netlink_del_route(struct netlink *nl, uint32_t ifindex, const struct prefix *p)
 	/* without one the kernel takes the first, which may be another's */
 	if (p->addr.family == 6)
 		mnl_attr_put_u32(&rq.header, RTA_PRIORITY, ROUTE_METRIC_IPV6);
-	return call_but(nl, &rq, ESRCH);
+	return call_but(s, &rq, ESRCH);
 }
 
 static uint32_t
@@ -372,13 +335,13 @@ on_link(const struct nlmsghdr *h, int nsid, void *arg)
 }
 
 int
-netlink_get_link(struct netlink *nl, uint32_t ifindex, struct netlink_link *l)
+netlink_get_link(struct nlsock *s, uint32_t ifindex, struct netlink_link *l)
 {
 	struct nlsock_request rq;
 
 	*l = (struct netlink_link){0};
 	link_request(&rq, RTM_GETLINK, ifindex);
-	if (nlsock_call(nl->sock, &rq, on_link, l) == -1)
+	if (nlsock_call(s, &rq, on_link, l) == -1)
 		return -1;
 	if (l->mtu != 0)
 		return 0;
@@ -387,10 +350,10 @@ netlink_get_link(struct netlink *nl, uint32_t ifindex, struct netlink_link *l)
 }
 
 int
-netlink_link_mtu(struct netlink *nl, uint32_t ifindex, uint32_t *mtu)
+netlink_link_mtu(struct nlsock *s, uint32_t ifindex, uint32_t *mtu)
 {
 	struct netlink_link l;
-	int r = netlink_get_link(nl, ifindex, &l);
+	int r = netlink_get_link(s, ifindex, &l);
 
 	*mtu = l.mtu;
 	return r;
@@ -426,7 +389,7 @@ on_lookup(const struct nlmsghdr *h, int nsid, void *arg)
 }
 
 int
-netlink_get_route(struct netlink *nl, const struct addr *dst, uint32_t mark,
+netlink_get_route(struct nlsock *s, const struct addr *dst, uint32_t mark,
     uint32_t oif, struct netlink_route *route)
 {
 	struct route_answer found = {0};
@@ -442,16 +405,15 @@ netlink_get_route(struct netlink *nl, const struct addr *dst, uint32_t mark,
 		mnl_attr_put_u32(&rq.header, RTA_MARK, mark);
 	if (oif != 0)
 		mnl_attr_put_u32(&rq.header, RTA_OIF, oif);
-	if (nlsock_call(nl->sock, &rq, on_lookup, &found) == -1)
+	if (nlsock_call(s, &rq, on_lookup, &found) == -1)
 		return -1;
 	if (found.type != RTN_UNICAST && found.type != RTN_LOCAL) {
 		errno = ENETUNREACH;
 		return -1;
 	}
 	*route = (struct netlink_route){found.ifindex, found.mtu};
-	return found.mtu != 0
-		   ? 0
-		   : netlink_link_mtu(nl, found.ifindex, &route->mtu);
+	return found.mtu != 0 ? 0
+			      : netlink_link_mtu(s, found.ifindex, &route->mtu);
 }
 
 static void
@@ -467,13 +429,13 @@ on_queues(const struct nlmsghdr *h, int nsid, void *arg)
 }
 
 int
-netlink_tun_queues(struct netlink *nl, uint32_t ifindex, uint32_t *queues)
+netlink_tun_queues(struct nlsock *s, uint32_t ifindex, uint32_t *queues)
 {
 	struct nlsock_request rq;
 
 	*queues = 0;
 	link_request(&rq, RTM_GETLINK, ifindex);
-	if (nlsock_call(nl->sock, &rq, on_queues, queues) == -1)
+	if (nlsock_call(s, &rq, on_queues, queues) == -1)
 		return -1;
 	if (*queues != 0)
 		return 0;

@@ -126,3 +126,19 @@ netns_need_id(struct nlsock *s, int netns, int32_t *nsid)
 		return -1;
 	return netns_get_id(s, netns, nsid);
 }
+
+int
+netns_need_id_of_tun(struct nlsock *s, int home, int tun_fd, int32_t *nsid)
+{
+	int netns, rc = 0;
+
+	netns = home != -1 ? netns_of_tun(tun_fd) : -1;
+	if (netns == -1)
+		return -1;
+	if (netns_equal(netns, home) == 1)
+		*nsid = NLSOCK_HOME;
+	else
+		rc = netns_need_id(s, netns, nsid);
+	close(netns);
+	return rc;
+}

@@ -25,5 +25,10 @@ int netns_of_tun_is_ours(int tun_fd);
 int netns_get_id(struct nlsock *, int netns, int32_t *nsid);
 /* The same, but a number is given when there is none. */
 int netns_need_id(struct nlsock *, int netns, int32_t *nsid);
+/*
+ * The same for where the device is; NLSOCK_HOME if that is home, the socket's
+ * namespace, and -1 where that (-1) could not be had.
+ */
+int netns_need_id_of_tun(struct nlsock *, int home, int tun_fd, int32_t *nsid);
 
 #endif

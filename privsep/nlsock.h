@@ -55,7 +55,7 @@ int nlsock_call(
 int nlsock_read(struct nlsock *);
 /* Throws away what waits to be read. */
 void nlsock_discard(struct nlsock *);
-/* Also for tests: as if these bytes had been read. */
+/* For tests alone, by link_monitor_feed: as if these bytes had been read. */
 void nlsock_feed(struct nlsock *, const void *, size_t len, int nsid);
 
 /*

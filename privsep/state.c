@@ -36,7 +36,7 @@ state_known(bool known, json_int_t value)
 	return known ? json_integer(value) : json_null();
 }
 
-static json_t *
+json_t *
 state_prefixes(const struct prefix *list, size_t count)
 {
 	json_t *array = json_array();
@@ -242,12 +242,12 @@ state_listen(const struct conf_interface *c)
 	return array;
 }
 
-/* What netlink told of the link; null where nothing did. */
+/* What netlink told of the link; null where it is not watched. */
 static void
 state_link(json_t *o, const struct iface *ifc)
 {
 	const struct link_state *l = ifc->link;
-	bool known = l != NULL && l->known;
+	const bool known = l != NULL;
 
 	json_object_set_new(o, "ifindex",
 	    state_known(

@@ -179,7 +179,7 @@ on_link(const struct nlmsghdr *h, int nsid, void *arg)
 }
 
 static void
-ask_attr(struct nlsock *s, int netns, const char *name, struct tun_attr *want)
+ask_attr(struct nlsock *s, int fd, const char *name, struct tun_attr *want)
 {
 	const int home = netns_of_socket(nlsock_fd(s));
 	struct nlsock_request rq;
@@ -188,8 +188,8 @@ ask_attr(struct nlsock *s, int netns, const char *name, struct tun_attr *want)
 	nlsock_request(&rq, RTM_GETLINK, 0);
 	mnl_nlmsg_put_extra_header(&rq.header, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(&rq.header, IFLA_IFNAME, name);
-	if (netns != -1 && home != -1 && netns_equal(netns, home) == 0 &&
-	    netns_need_id(s, netns, &nsid) == 0)
+	if (fd != -1 && netns_need_id_of_tun(s, home, fd, &nsid) == 0 &&
+	    nsid != NLSOCK_HOME)
 		mnl_attr_put_u32(
 		    &rq.header, IFLA_TARGET_NETNSID, (uint32_t)nsid);
 	nlsock_call(s, &rq, on_link, want);
@@ -197,15 +197,15 @@ ask_attr(struct nlsock *s, int netns, const char *name, struct tun_attr *want)
 		close(home);
 }
 
-/* netns: where the device is, -1: in ours. */
+/* fd: of the device, -1: it is in our namespace. */
 static uint32_t
-tun_attr(int netns, const char *name, uint16_t type, uint16_t size)
+tun_attr(int fd, const char *name, uint16_t type, uint16_t size)
 {
 	struct tun_attr want = {.type = type, .size = size};
 	struct nlsock *s = nlsock_open(0, NULL, NULL);
 
 	if (s != NULL)
-		ask_attr(s, netns, name, &want);
+		ask_attr(s, fd, name, &want);
 	nlsock_close(s);
 	return want.value;
 }
@@ -280,12 +280,7 @@ open_adopted(
 static bool
 has_packet_info(int fd, const char *name)
 {
-	const int netns = netns_of_tun(fd);
-	const uint32_t pi = tun_attr(netns, name, IFLA_TUN_PI, 1);
-
-	if (netns != -1)
-		close(netns);
-	return pi != 0;
+	return tun_attr(fd, name, IFLA_TUN_PI, 1) != 0;
 }
 
 static int

@@ -66,6 +66,25 @@ prefix_lengths_are_bounded(void **state)
 }
 
 static void
+a_prefix_is_among_others_with_its_length(void **state)
+{
+	static const char *const texts[] = {
+	    "fd09::/64", "10.0.0.1/8", "10.0.0.0/8"};
+	struct prefix list[3], p;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(prefix_parse(texts[i], &list[i]), 0);
+	for (i = 0; i < 3; i++)
+		assert_true(prefix_is_among(&list[i], list, 3));
+	assert_false(prefix_is_among(&list[2], list, 2));
+	assert_false(prefix_is_among(&list[0], NULL, 0));
+	assert_int_equal(prefix_parse("10.0.0.0/9", &p), 0);
+	assert_false(prefix_is_among(&p, list, 3));
+}
+
+static void
 masking_clears_host_bits_only(void **state)
 {
 	static const struct {
@@ -169,6 +188,7 @@ main(void)
 	    cmocka_unit_test(what_is_no_address_is_refused),
 	    cmocka_unit_test(a_bare_address_is_a_host_prefix),
 	    cmocka_unit_test(prefix_lengths_are_bounded),
+	    cmocka_unit_test(a_prefix_is_among_others_with_its_length),
 	    cmocka_unit_test(masking_clears_host_bits_only),
 	    cmocka_unit_test(endpoints_print_with_port_and_scope),
 	    cmocka_unit_test(a_zone_is_known_by_its_name_or_its_index),

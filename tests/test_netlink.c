@@ -18,10 +18,11 @@
 #include <cmocka.h>
 
 #include "privsep/netlink.h"
+#include "privsep/nlsock.h"
 #include "tests/nets.h"
 
 struct world {
-	struct netlink *nl;
+	struct nlsock *nl;
 	int tun;
 	uint32_t ifindex;
 };
@@ -33,7 +34,7 @@ setup(void **state)
 
 	assert_non_null(w);
 	nets_enter();
-	w->nl = netlink_open();
+	w->nl = nlsock_open(0, NULL, NULL);
 	assert_non_null(w->nl);
 	w->tun = nets_tun("t0", 0);
 	w->ifindex = nets_index("t0");
@@ -46,7 +47,7 @@ teardown(void **state)
 {
 	struct world *w = *state;
 
-	netlink_close(w->nl);
+	nlsock_close(w->nl);
 	close(w->tun);
 	free(w);
 	return 0;
@@ -457,17 +458,17 @@ queues_are_counted(void **state)
 static void
 no_descriptor_is_left_behind(void **state)
 {
-	struct netlink *nl;
+	struct nlsock *nl;
 	int before, after;
 
 	(void)state;
 	before = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	close(before);
-	nl = netlink_open();
+	nl = nlsock_open(0, NULL, NULL);
 	assert_non_null(nl);
 	assert_int_equal(fcntl(before, F_GETFD), FD_CLOEXEC);
-	netlink_close(nl);
-	netlink_close(NULL);
+	nlsock_close(nl);
+	nlsock_close(NULL);
 	after = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	close(after);
 	assert_int_equal(before, after);
