@@ -95,9 +95,9 @@ find_index(struct iface *ifc, struct why *why)
 		why_set(why,
 		    "%s is not in this network namespace; add \"unmonitored\" "
 		    "to its device",
-		    ifc->tun.name);
+		    iface_name(ifc));
 	else
-		why_set(why, "%s has no number: %s", ifc->tun.name,
+		why_set(why, "%s has no number: %s", iface_name(ifc),
 		    strerror(errno));
 	return -1;
 }
@@ -125,7 +125,7 @@ ifconf_apply(struct iface *ifc, struct why *why)
 	    ifaddr_add_addresses(ifc, c, NULL, why) == -1)
 		return -1;
 	if (netlink_set_up(nl, ifc->ifindex, true) == -1)
-		return why_set(why, "%s cannot be set up: %s", ifc->tun.name,
+		return why_set(why, "%s cannot be set up: %s", iface_name(ifc),
 		    strerror(errno));
 	return ifaddr_add_routes(ifc, c, NULL, why);
 }

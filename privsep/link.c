@@ -9,7 +9,8 @@
  * Where messages do not suffice the link is looked at again: when it is new,
  * after ENOBUFS, after it moved on from another namespace (the message then
  * has that namespace's numbers), and every second while it is away, for we
- * may not be allowed to listen there.  Questions go through the socket that
+ * may not be allowed to listen there, while it changes too fast, or has more
+ * addresses than we hold.  Questions go through the socket that
  * listens, so their answers have a place in the order of what is told: what
  * comes in before an answer is older.  Only questions about namespaces go
  * another way, because they are asked while a message is being read.
@@ -36,6 +37,11 @@
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | \
 	    1u << (RTNLGRP_NSID - 1))
 #define LINK_BUDGET 256 /* datagrams in one turn of the loop */
+/*
+ * Rounds of looks in one turn: each may read all addresses of all links, of
+ * which whoever has our device in another namespace decides how many there are.
+ */
+#define LINK_LOOKS 4
 #define LINK_PAUSE_MS 20
 
 struct link_entry {
@@ -45,6 +51,7 @@ struct link_entry {
 	int tun_fd;
 	bool known; /* its state was read: what differs from it is told */
 	bool stale; /* to be looked at again */
+	bool later; /* the same, but not before the next tick */
 	bool lossy; /* for something was lost, or will be by the look */
 };
 TAILQ_HEAD(link_entries, link_entry);
@@ -175,13 +182,12 @@ on_address(struct link_monitor *m, const struct nlmsghdr *h, int nsid)
 	    (e = find(m, nsid, ifindex)) == NULL)
 		return;
 	now = *current(m, e);
-	/* There may be more than we hold. */
-	if (now.address_count == LIMIT_ADDRESSES)
-		e->stale = e->lossy = true;
 	if (h->nlmsg_type == RTM_NEWADDR)
 		link_add_address(&now, &p);
-	else
-		link_del_address(&now, &p);
+	else if (link_del_address(&now, &p) &&
+		 now.address_count + 1 == LIMIT_ADDRESSES)
+		/* there may be one that we did not hold */
+		e->later = e->lossy = true;
 	settle(m, e, &now);
 }
 
@@ -255,8 +261,8 @@ look_again(struct link_monitor *m, struct link_entry *e)
 	m->looked = NULL;
 	if (m->look.lost)
 		mark_stale(m);
-	/* What changes too fast is looked at again in a second. */
-	e->stale = where == LINK_FOUND_AGAIN;
+	e->stale = false;
+	e->later = where == LINK_FOUND_AGAIN;
 	if (where == LINK_FOUND_GONE)
 		set_gone(&found);
 	if (where == LINK_FOUND || where == LINK_FOUND_GONE)
@@ -264,7 +270,7 @@ look_again(struct link_monitor *m, struct link_entry *e)
 	if (where == LINK_FOUND && e->lossy)
 		link_notice_add(
 		    &m->notices, e->serial, LINK_LOOKED, &e->state, &e->state);
-	if (!e->stale)
+	if (!e->later)
 		e->lossy = false;
 	if (where == LINK_FOUND)
 		return 0;
@@ -272,14 +278,19 @@ look_again(struct link_monitor *m, struct link_entry *e)
 	return -1;
 }
 
-static void
+/* Was there one? */
+static bool
 look_at_stale(struct link_monitor *m)
 {
 	struct link_entry *e;
+	bool looked = false;
 
 	TAILQ_FOREACH (e, &m->entries, entry)
-		if (e->stale && !e->state.deleted)
+		if (e->stale && !e->state.deleted) {
 			look_again(m, e);
+			looked = true;
+		}
+	return looked;
 }
 
 /* NULL: it is no longer watched. */
@@ -308,7 +319,7 @@ tell(struct link_monitor *m)
 	}
 }
 
-/* The second hand runs while a link is away, or could not be looked at. */
+/* The second hand runs while a link is away, or is to be looked at. */
 static void
 schedule_tick(struct link_monitor *m)
 {
@@ -317,7 +328,7 @@ schedule_tick(struct link_monitor *m)
 
 	TAILQ_FOREACH (e, &m->entries, entry) {
 		if (e->state.deleted ||
-		    (e->state.nsid == LINK_NSID_HOME && !e->stale))
+		    (e->state.nsid == LINK_NSID_HOME && !e->stale && !e->later))
 			continue;
 		if (!evtimer_pending(m->tick, NULL))
 			evtimer_add(m->tick, &second);
@@ -340,13 +351,13 @@ on_lost(struct link_monitor *m)
 static void
 pump(struct link_monitor *m)
 {
-	int i, n = 1;
+	int i, n = 1, looks = 0;
 
-	for (i = 0; i < LINK_BUDGET && n != 0; i++) {
+	for (i = 0; i < LINK_BUDGET && looks < LINK_LOOKS && n != 0; i++) {
 		n = nlsock_read(m->look.told);
 		if (n == -1)
 			on_lost(m);
-		look_at_stale(m);
+		looks += look_at_stale(m);
 	}
 }
 
@@ -423,7 +434,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	pump(m);
 	TAILQ_FOREACH (e, &m->entries, entry)
-		if (e->state.nsid != LINK_NSID_HOME && e->tun_fd != -1)
+		if (e->later ||
+		    (e->state.nsid != LINK_NSID_HOME && e->tun_fd != -1))
 			e->stale = true;
 	look_at_stale(m);
 	tell(m);

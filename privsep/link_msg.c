@@ -87,17 +87,14 @@ link_add_address(struct link_state *state, const struct prefix *p)
 
 	if (bsearch(p, state->addresses, count, sizeof(*p), prefix_compare))
 		return;
-	if (count == LIMIT_ADDRESSES) {
-		log_debug("%s has more than %d addresses", state->name,
-		    LIMIT_ADDRESSES);
+	if (count == LIMIT_ADDRESSES)
 		return;
-	}
 	state->addresses[count] = *p;
 	state->address_count++;
 	qsort(state->addresses, count + 1, sizeof(*p), prefix_compare);
 }
 
-void
+bool
 link_del_address(struct link_state *state, const struct prefix *p)
 {
 	struct prefix *at, *last;
@@ -105,10 +102,11 @@ link_del_address(struct link_state *state, const struct prefix *p)
 	at = bsearch(p, state->addresses, state->address_count, sizeof(*p),
 	    prefix_compare);
 	if (at == NULL)
-		return;
+		return false;
 	last = &state->addresses[--state->address_count];
 	memmove(at, at + 1, (size_t)(last - at) * sizeof(*at));
 	memset(last, 0, sizeof(*last));
+	return true;
 }
 
 int

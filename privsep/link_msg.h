@@ -38,6 +38,7 @@ int link_parse_address(
     const struct nlmsghdr *, uint32_t *ifindex, struct prefix *);
 /* The set stays sorted; what is there, or is not, is no error. */
 void link_add_address(struct link_state *, const struct prefix *);
-void link_del_address(struct link_state *, const struct prefix *);
+/* Was it there? */
+bool link_del_address(struct link_state *, const struct prefix *);
 
 #endif

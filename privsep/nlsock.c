@@ -14,6 +14,7 @@
 
 #define NLSOCK_BUFFER 32768 /* the kernel never makes a larger datagram */
 #define NLSOCK_RCVBUF (1024 * 1024)
+#define DISCARD_MAX 4096 /* datagrams: more than the buffer holds */
 
 /* What a call waits for. */
 struct pending {
@@ -201,20 +202,23 @@ answer(struct pending *p, const struct nlmsghdr *h)
 		p->reply(h, NLSOCK_HOME, p->arg);
 }
 
-/* Told messages carry the port and number of whoever caused them. */
+/*
+ * Told messages carry the port and number of whoever caused them, who may have
+ * our port in another namespace.
+ */
 static bool
-answers(const struct nlsock *s, const struct nlmsghdr *h)
+is_ours(const struct nlsock *s, const struct nlmsghdr *h, int nsid)
 {
-	return h->nlmsg_pid == s->portid && h->nlmsg_seq == s->seq;
+	return nsid == NLSOCK_HOME && h->nlmsg_pid == s->portid;
 }
 
 static void
 dispatch(struct nlsock *s, const struct nlmsghdr *h, int nsid)
 {
-	if (s->pending != NULL && answers(s, h))
+	if (s->pending != NULL && is_ours(s, h, nsid) && h->nlmsg_seq == s->seq)
 		answer(s->pending, h);
 	else if (h->nlmsg_type >= RTM_BASE && s->told != NULL &&
-		 h->nlmsg_pid != s->portid)
+		 !is_ours(s, h, nsid))
 		s->told(h, nsid, s->arg);
 }
 
@@ -274,12 +278,12 @@ void
 nlsock_discard(struct nlsock *s)
 {
 	ssize_t n;
-	int nsid;
+	int nsid, i = 0;
 
 	/* An overrun is reported once, and before what still waits. */
 	do
 		n = receive(s, &nsid);
-	while (n != -1 || errno == ENOBUFS);
+	while ((n != -1 || errno == ENOBUFS) && ++i < DISCARD_MAX);
 }
 
 void

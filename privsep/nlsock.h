@@ -53,7 +53,7 @@ int nlsock_call(
  * ENOBUFS: messages were lost.
  */
 int nlsock_read(struct nlsock *);
-/* Throws away what waits to be read. */
+/* Throws away what waits to be read, but ends where more comes without end. */
 void nlsock_discard(struct nlsock *);
 /* For tests alone, by link_monitor_feed: as if these bytes had been read. */
 void nlsock_feed(struct nlsock *, const void *, size_t len, int nsid);

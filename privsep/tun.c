@@ -21,6 +21,7 @@
 #include "ipc/limits.h"
 #include "ipc/msg.h"
 #include "privsep/conf.h"
+#include "privsep/link_msg.h"
 #include "privsep/netns.h"
 #include "privsep/nlsock.h"
 #include "privsep/tun.h"
@@ -283,6 +284,14 @@ has_packet_info(int fd, const char *name)
 	return tun_attr(fd, name, IFLA_TUN_PI, 1) != 0;
 }
 
+/* As it may be told; it is no longer the device's. */
+static const char *
+clean_name(struct ifreq *ifr)
+{
+	link_name_clean(ifr->ifr_name);
+	return ifr->ifr_name;
+}
+
 static int
 check_inherited(const struct conf_interface *conf, int fd, struct why *why)
 {
@@ -311,19 +320,19 @@ check_inherited(const struct conf_interface *conf, int fd, struct why *why)
 		    fd);
 	if (!(ifr_bits(&ifr) & IFF_TUN))
 		return why_set(why,
-		    "descriptor %d is the tap device %.15s: tund needs one "
-		    "made with IFF_TUN",
-		    fd, ifr.ifr_name);
+		    "descriptor %d is the tap device %s: tund needs one made "
+		    "with IFF_TUN",
+		    fd, clean_name(&ifr));
 	if (has_packet_info(fd, ifr.ifr_name))
 		return why_set(why,
-		    "descriptor %d, %.15s, has packet information headers: "
-		    "make it with IFF_NO_PI",
-		    fd, ifr.ifr_name);
+		    "descriptor %d, %s, has packet information headers: make "
+		    "it with IFF_NO_PI",
+		    fd, clean_name(&ifr));
 	if (conf->queues > 1 && !(ifr_bits(&ifr) & IFF_MULTI_QUEUE))
 		return why_set(why,
-		    "descriptor %d, %.15s, has a single queue: set `queues 1`, "
+		    "descriptor %d, %s, has a single queue: set `queues 1`, "
 		    "or make it with IFF_MULTI_QUEUE",
-		    fd, ifr.ifr_name);
+		    fd, clean_name(&ifr));
 	return 0;
 }
 
@@ -396,12 +405,12 @@ prepare(const struct conf_interface *conf, struct tun *tun, struct why *why)
 		    strerror(errno));
 	if (set_owner(conf, tun->fd) == -1)
 		return why_set(why,
-		    "%.15s: cannot make root its owner: %s: start tund as root",
-		    ifr.ifr_name, strerror(errno));
+		    "%s: cannot make root its owner: %s: start tund as root",
+		    clean_name(&ifr), strerror(errno));
 	if (set_header(tun->fd) == -1)
 		return why_set(why,
-		    "%.15s: cannot set its header: %s: use Linux 4.3 or later",
-		    ifr.ifr_name, strerror(errno));
+		    "%s: cannot set its header: %s: use Linux 4.3 or later",
+		    clean_name(&ifr), strerror(errno));
 	strlcpy(tun->name, ifr.ifr_name, sizeof(tun->name));
 	tun->vnet_hdr = (ifr_bits(&ifr) & IFF_VNET_HDR) != 0;
 	tun->multi_queue = (ifr_bits(&ifr) & IFF_MULTI_QUEUE) != 0;

@@ -393,6 +393,10 @@ a_tap_or_a_headed_descriptor_is_refused(void **state)
 	c.fd = attach_raw("tap0", IFF_TAP | IFF_NO_PI);
 	refuse(&c, "is the tap device tap0");
 	close(c.fd);
+	/* the kernel takes what a terminal would obey */
+	c.fd = attach_raw("t\033[7m\x9b", IFF_TAP | IFF_NO_PI);
+	refuse(&c, "is the tap device t?[7m?:");
+	close(c.fd);
 	c.fd = attach_raw("pi0", IFF_TUN);
 	refuse(&c, "pi0, has packet information headers");
 	close(c.fd);
