@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "worker/csum.h"
@@ -18,16 +17,19 @@ static const char *const drop_names[PKT_DROP_COUNT] = {
     [PKT_HEADER] = "header",
 };
 
-static void
+static const char *
 take_batch(struct batch *b, struct list *packets)
 {
 	static uint8_t buf[PACKET_MAX];
+	const char *wrong = NULL;
 
 	for (size_t i = 0; i < b->count; i++) {
 		const struct seg *s = &b->segs[i];
 
-		if (seg_len(s) > sizeof(buf))
-			abort();
+		if (seg_len(s) > sizeof(buf)) {
+			wrong = "a packet is longer than any can be";
+			continue;
+		}
 		if (s->hdr_len > 0)
 			memcpy(buf, s->hdr, s->hdr_len);
 		memcpy(buf + s->hdr_len, s->data, s->data_len);
@@ -35,67 +37,91 @@ take_batch(struct batch *b, struct list *packets)
 	}
 	b->count = 0;
 	b->used = 0;
+	return wrong;
+}
+
+static const char *
+cut(struct gso *gso, struct list *packets)
+{
+	static struct batch batch;
+	const char *wrong = NULL;
+	bool done = false;
+
+	while (!done && wrong == NULL) {
+		done = gso_next(gso, &batch);
+		wrong = take_batch(&batch, packets);
+	}
+	return wrong;
 }
 
 const char *
-pipeline_split(const uint8_t *frame, size_t len, struct list *packets)
+pipeline_split(const uint8_t *frame, size_t len, struct list *packets,
+    const char **dropped)
 {
-	static struct batch batch;
 	uint8_t hdr[VNET_HDR_LEN], *data;
+	const char *wrong = NULL;
 	struct vnet_hdr vnet;
 	struct gso gso;
 	enum pkt_drop drop;
-	bool done;
 
+	*dropped = drop_names[PKT_SHORT];
 	if (len < VNET_HDR_LEN)
-		return drop_names[PKT_SHORT];
+		return NULL;
 	memcpy(hdr, frame, VNET_HDR_LEN);
 	vnet_decode(hdr, &vnet);
-	data = guard_copy(frame + VNET_HDR_LEN, len - VNET_HDR_LEN);
-	drop = gso_start(&gso, data, len - VNET_HDR_LEN, &vnet);
-	if (drop == PKT_OK) {
-		do {
-			done = gso_next(&gso, &batch);
-			take_batch(&batch, packets);
-		} while (!done);
-	} else if (memcmp(data, frame + VNET_HDR_LEN, len - VNET_HDR_LEN) != 0)
-		abort(); /* what is dropped is left as it was */
-	guard_free(data, len - VNET_HDR_LEN);
-	return drop_names[drop];
+	frame += VNET_HDR_LEN;
+	len -= VNET_HDR_LEN;
+	data = guard_copy(frame, len);
+	drop = gso_start(&gso, data, len, &vnet);
+	*dropped = drop_names[drop];
+	if (drop == PKT_OK)
+		wrong = cut(&gso, packets);
+	else if (memcmp(data, frame, len) != 0)
+		wrong = "what was dropped is not what it was before";
+	guard_free(data, len);
+	return wrong;
 }
 
 /* The packets of the burst at hand, where the coalescer looks at them. */
 static struct item held[BATCH_PACKETS];
 static size_t held_count;
 
-static void
-flush(struct gro *g, struct list *frames)
+/* The frame as it would be written. */
+static const char *
+take_frame(const struct gro_frame *f, struct list *frames)
 {
 	static uint8_t buf[VNET_LEN + PACKET_MAX];
+	size_t len = 0;
+
+	for (int k = 0; k < f->iovcnt; k++) {
+		if (f->iov[k].iov_len > sizeof(buf) - len)
+			return "a frame is longer than any can be";
+		memcpy(buf + len, f->iov[k].iov_base, f->iov[k].iov_len);
+		len += f->iov[k].iov_len;
+	}
+	list_add(frames, buf, len);
+	return len == f->len ? NULL : "a frame is not as long as its pieces";
+}
+
+static const char *
+flush(struct gro *g, struct list *frames)
+{
+	const char *wrong = NULL;
 	struct gro_frame f;
 
-	for (size_t i = 0; i < gro_count(g); i++) {
-		size_t len = 0;
-
+	for (size_t i = 0; i < gro_count(g) && wrong == NULL; i++) {
 		gro_frame(g, i, &f);
-		for (int k = 0; k < f.iovcnt; k++) {
-			if (f.iov[k].iov_len > sizeof(buf) - len)
-				abort();
-			memcpy(buf + len, f.iov[k].iov_base, f.iov[k].iov_len);
-			len += f.iov[k].iov_len;
-		}
-		if (len != f.len)
-			abort();
-		list_add(frames, buf, len);
+		wrong = take_frame(&f, frames);
 	}
 	gro_reset(g);
 	while (held_count > 0) {
 		held_count--;
 		guard_free(held[held_count].data, held[held_count].len);
 	}
+	return wrong;
 }
 
-static void
+static const char *
 coalesce(const struct list *burst, struct list *frames,
     pipeline_on_drop *dropped, bool guess)
 {
@@ -104,18 +130,19 @@ coalesce(const struct list *burst, struct list *frames,
 	    0xec4e6c89, 0x452821e6, 0x38d01377};
 	static struct gro gro;
 	static bool ready;
+	const char *wrong = NULL, *last;
 
 	if (!ready)
 		gro_init(&gro, key);
 	ready = true;
-	for (size_t i = 0; i < burst->count; i++) {
+	for (size_t i = 0; i < burst->count && wrong == NULL; i++) {
 		const struct item *it = &burst->items[i];
 		uint8_t *data = guard_copy(it->data, it->len);
 		struct pkt pkt;
 		enum pkt_drop drop;
 
 		if (gro_room(&gro) == 0)
-			flush(&gro, frames);
+			wrong = flush(&gro, frames);
 		if (!guess || !gro_continue(&gro, data, it->len)) {
 			drop = pkt_parse(data, it->len, &pkt);
 			if (drop != PKT_OK) {
@@ -129,23 +156,36 @@ coalesce(const struct list *burst, struct list *frames,
 		held[held_count].data = data;
 		held[held_count++].len = it->len;
 	}
-	flush(&gro, frames);
+	last = flush(&gro, frames);
+	return wrong != NULL ? wrong : last;
 }
 
-void
+/* What is taken unparsed is what parsing each packet would give. */
+static const char *
+compare(const struct list *frames, size_t before, const struct list *parsed)
+{
+	static const char wrong[] = "a packet that was not parsed went wrong";
+
+	if (parsed->count != frames->count - before)
+		return wrong;
+	for (size_t i = 0; i < parsed->count; i++)
+		if (!item_equal(&frames->items[before + i], &parsed->items[i]))
+			return wrong;
+	return NULL;
+}
+
+const char *
 pipeline_coalesce(
     const struct list *burst, struct list *frames, pipeline_on_drop *dropped)
 {
 	struct list parsed = {0};
 	size_t before = frames->count;
+	const char *wrong = coalesce(burst, frames, dropped, true);
 
-	coalesce(burst, frames, dropped, true);
-	/* what is taken unparsed is what parsing each packet would give */
-	coalesce(burst, &parsed, NULL, false);
-	if (parsed.count != frames->count - before)
-		abort();
-	for (size_t i = 0; i < parsed.count; i++)
-		if (!item_equal(&frames->items[before + i], &parsed.items[i]))
-			abort();
+	if (wrong == NULL)
+		wrong = coalesce(burst, &parsed, NULL, false);
+	if (wrong == NULL)
+		wrong = compare(frames, before, &parsed);
 	list_clear(&parsed);
+	return wrong;
 }

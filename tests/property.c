@@ -131,17 +131,27 @@ all_came_back(const struct list *in, const struct list *out)
 	return NULL;
 }
 
+/* NULL, or why the frame gave no packets. */
+static const char *
+split_whole(const struct item *frame, struct list *packets)
+{
+	const char *dropped;
+	const char *why =
+	    pipeline_split(frame->data, frame->len, packets, &dropped);
+
+	return why != NULL ? why : dropped;
+}
+
 static const char *
 split_of_coalesce_is_the_burst(const struct burst *b)
 {
 	struct list in = {0}, frames = {0}, out = {0};
-	const char *why = NULL;
+	const char *why;
 
 	burst_build(b, &in);
-	pipeline_coalesce(&in, &frames, NULL);
+	why = pipeline_coalesce(&in, &frames, NULL);
 	for (size_t i = 0; i < frames.count && why == NULL; i++)
-		why = pipeline_split(
-		    frames.items[i].data, frames.items[i].len, &out);
+		why = split_whole(&frames.items[i], &out);
 	if (why == NULL)
 		why = all_came_back(&in, &out);
 	list_clear(&in);
@@ -168,9 +178,10 @@ coalesces_as_the_reference(const struct burst *b)
 	const char *why;
 
 	burst_build(b, &in);
-	pipeline_coalesce(&in, &frames, NULL);
+	why = pipeline_coalesce(&in, &frames, NULL);
 	ref_coalesce(&in, &wanted);
-	why = same_lists(&frames, &wanted);
+	if (why == NULL)
+		why = same_lists(&frames, &wanted);
 	list_clear(&in);
 	list_clear(&frames);
 	list_clear(&wanted);
@@ -208,13 +219,29 @@ static const char *
 every_frame_is_true(const struct burst *b)
 {
 	struct list in = {0}, frames = {0};
-	const char *why = NULL;
+	const char *why;
 
 	burst_build(b, &in);
-	pipeline_coalesce(&in, &frames, NULL);
+	why = pipeline_coalesce(&in, &frames, NULL);
 	for (size_t i = 0; i < frames.count && why == NULL; i++)
 		why = frame_is_true(&frames.items[i]);
 	list_clear(&in);
+	list_clear(&frames);
+	return why;
+}
+
+static const char *
+two_merge_when_they_may(struct item *first)
+{
+	struct list two = {.items = first, .count = 2}, frames = {0};
+	bool may = ref_may_merge(&first[0], &first[1]);
+	const char *why = pipeline_coalesce(&two, &frames, NULL);
+	bool one = frames.count == 1 && frames.items[0].data[1] != GSO_NONE;
+
+	if (why == NULL && one && !may)
+		why = "merged what may not be merged";
+	if (why == NULL && !one && may)
+		why = "did not merge what may be merged";
 	list_clear(&frames);
 	return why;
 }
@@ -226,24 +253,25 @@ neighbours_merge_when_they_may(const struct burst *b)
 	const char *why = NULL;
 
 	burst_build(b, &in);
-	for (size_t i = 0; i + 1 < in.count && why == NULL; i++) {
-		struct list two = {.items = &in.items[i], .count = 2};
-		struct list frames = {0};
-		bool one;
-
-		pipeline_coalesce(&two, &frames, NULL);
-		one = frames.count == 1 && frames.items[0].data[1] != GSO_NONE;
-		if (one && !ref_may_merge(&two.items[0], &two.items[1]))
-			why = "merged what may not be merged";
-		if (!one && ref_may_merge(&two.items[0], &two.items[1]))
-			why = "did not merge what may be merged";
-		list_clear(&frames);
-	}
+	for (size_t i = 0; i + 1 < in.count && why == NULL; i++)
+		why = two_merge_when_they_may(&in.items[i]);
 	list_clear(&in);
 	return why;
 }
 
 /* ---- what holds for superpackets ---- */
+
+static const char *
+same_drop(const char *got, const char *wanted)
+{
+	if (got == NULL && wanted != NULL)
+		return "delivered what should be dropped";
+	if (got != NULL && wanted == NULL)
+		return "dropped what should be delivered";
+	if (got != NULL && strcmp(got, wanted) != 0)
+		return "dropped for another reason";
+	return NULL;
+}
 
 static const char *
 splits_as_the_reference(const struct super *s)
@@ -252,14 +280,12 @@ splits_as_the_reference(const struct super *s)
 	const char *why, *got, *want;
 
 	super_build(s, &frame);
-	got = pipeline_split(frame.items[0].data, frame.items[0].len, &packets);
+	why = pipeline_split(
+	    frame.items[0].data, frame.items[0].len, &packets, &got);
 	want = ref_split(frame.items[0].data, frame.items[0].len, &wanted);
-	if ((got == NULL) != (want == NULL))
-		why = got == NULL ? "delivered what should be dropped"
-				  : "dropped what should be delivered";
-	else if (got != NULL && strcmp(got, want) != 0)
-		why = "dropped for another reason";
-	else
+	if (why == NULL)
+		why = same_drop(got, want);
+	if (why == NULL)
 		why = same_lists(&packets, &wanted);
 	list_clear(&frame);
 	list_clear(&packets);
@@ -275,7 +301,7 @@ every_segment_is_true(const struct super *s)
 	const char *why;
 
 	super_build(s, &frame);
-	why = pipeline_split(frame.items[0].data, frame.items[0].len, &packets);
+	why = split_whole(&frame.items[0], &packets);
 	for (size_t i = 0; i < packets.count && why == NULL; i++) {
 		why = ref_check(packets.items[i].data, packets.items[i].len);
 		bytes += packets.items[i].len - packet_headers(&s->spec);
@@ -294,11 +320,11 @@ coalesce_of_split_is_the_superpacket(const struct super *s)
 	const char *why;
 
 	super_build(s, &frame);
-	why = pipeline_split(frame.items[0].data, frame.items[0].len, &packets);
-	if (why == NULL) {
-		pipeline_coalesce(&packets, &frames, NULL);
+	why = split_whole(&frame.items[0], &packets);
+	if (why == NULL)
+		why = pipeline_coalesce(&packets, &frames, NULL);
+	if (why == NULL)
 		why = same_lists(&frames, &frame);
-	}
 	list_clear(&frame);
 	list_clear(&packets);
 	list_clear(&frames);
