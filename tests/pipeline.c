@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/csum.h"
@@ -54,8 +55,8 @@ cut(struct gso *gso, struct list *packets)
 	return wrong;
 }
 
-const char *
-pipeline_split(const uint8_t *frame, size_t len, struct list *packets,
+static const char *
+split(const uint8_t *frame, size_t len, enum guard side, struct list *packets,
     const char **dropped)
 {
 	uint8_t hdr[VNET_HDR_LEN], *data;
@@ -64,14 +65,11 @@ pipeline_split(const uint8_t *frame, size_t len, struct list *packets,
 	struct gso gso;
 	enum pkt_drop drop;
 
-	*dropped = drop_names[PKT_SHORT];
-	if (len < VNET_HDR_LEN)
-		return NULL;
 	memcpy(hdr, frame, VNET_HDR_LEN);
 	vnet_decode(hdr, &vnet);
 	frame += VNET_HDR_LEN;
 	len -= VNET_HDR_LEN;
-	data = guard_copy(frame, len);
+	data = guard_copy(frame, len, side);
 	drop = gso_start(&gso, data, len, &vnet);
 	*dropped = drop_names[drop];
 	if (drop == PKT_OK)
@@ -82,9 +80,38 @@ pipeline_split(const uint8_t *frame, size_t len, struct list *packets,
 	return wrong;
 }
 
-/* The packets of the burst at hand, where the coalescer looks at them. */
-static struct item held[BATCH_PACKETS];
-static size_t held_count;
+/* Is what was added to the list the same again? */
+static bool
+same_again(const struct list *l, size_t before, const struct list *again)
+{
+	if (again->count != l->count - before)
+		return false;
+	for (size_t i = 0; i < again->count; i++)
+		if (!item_equal(&l->items[before + i], &again->items[i]))
+			return false;
+	return true;
+}
+
+const char *
+pipeline_split(const uint8_t *frame, size_t len, struct list *packets,
+    const char **dropped)
+{
+	struct list again = {0};
+	size_t before = packets->count;
+	const char *wrong, *other;
+
+	*dropped = drop_names[PKT_SHORT];
+	if (len < VNET_HDR_LEN)
+		return NULL;
+	wrong = split(frame, len, GUARD_END, packets, dropped);
+	if (wrong == NULL)
+		wrong = split(frame, len, GUARD_FRONT, &again, &other);
+	if (wrong == NULL &&
+	    (other != *dropped || !same_again(packets, before, &again)))
+		wrong = "what lies beside a frame changed what became of it";
+	list_clear(&again);
+	return wrong;
+}
 
 /* The frame as it would be written. */
 static const char *
@@ -114,16 +141,12 @@ flush(struct gro *g, struct list *frames)
 		wrong = take_frame(&f, frames);
 	}
 	gro_reset(g);
-	while (held_count > 0) {
-		held_count--;
-		guard_free(held[held_count].data, held[held_count].len);
-	}
 	return wrong;
 }
 
 static const char *
-coalesce(const struct list *burst, struct list *frames,
-    pipeline_on_drop *dropped, bool guess)
+coalesce(const struct list *burst, bool guess, struct list *frames,
+    pipeline_on_drop *dropped)
 {
 	static const uint32_t key[GRO_KEY_WORDS] = {0x243f6a88, 0x85a308d3,
 	    0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0x082efa98,
@@ -137,55 +160,81 @@ coalesce(const struct list *burst, struct list *frames,
 	ready = true;
 	for (size_t i = 0; i < burst->count && wrong == NULL; i++) {
 		const struct item *it = &burst->items[i];
-		uint8_t *data = guard_copy(it->data, it->len);
 		struct pkt pkt;
 		enum pkt_drop drop;
 
 		if (gro_room(&gro) == 0)
 			wrong = flush(&gro, frames);
-		if (!guess || !gro_continue(&gro, data, it->len)) {
-			drop = pkt_parse(data, it->len, &pkt);
-			if (drop != PKT_OK) {
-				guard_free(data, it->len);
-				if (dropped != NULL)
-					dropped(drop_names[drop]);
-				continue;
-			}
-			gro_push(&gro, data, it->len, &pkt);
-		}
-		held[held_count].data = data;
-		held[held_count++].len = it->len;
+		if (guess && gro_continue(&gro, it->data, it->len))
+			continue;
+		drop = pkt_parse(it->data, it->len, &pkt);
+		if (drop == PKT_OK)
+			gro_push(&gro, it->data, it->len, &pkt);
+		else if (dropped != NULL)
+			dropped(drop_names[drop]);
 	}
 	last = flush(&gro, frames);
 	return wrong != NULL ? wrong : last;
 }
 
-/* What is taken unparsed is what parsing each packet would give. */
+/* Once more, when it must give the same. */
 static const char *
-compare(const struct list *frames, size_t before, const struct list *parsed)
+coalesce_again(const struct list *burst, bool guess, const struct list *frames,
+    size_t before)
 {
-	static const char wrong[] = "a packet that was not parsed went wrong";
+	struct list again = {0};
+	const char *wrong = coalesce(burst, guess, &again, NULL);
 
-	if (parsed->count != frames->count - before)
-		return wrong;
-	for (size_t i = 0; i < parsed->count; i++)
-		if (!item_equal(&frames->items[before + i], &parsed->items[i]))
-			return wrong;
-	return NULL;
+	if (wrong == NULL && !same_again(frames, before, &again))
+		wrong = guess ? "what lies beside a packet changed what "
+				"became of it"
+			      : "a packet that was not parsed went wrong";
+	list_clear(&again);
+	return wrong;
+}
+
+/* The burst where the coalescer looks at it. */
+static struct list
+hold(const struct list *burst, enum guard side)
+{
+	struct list held = {.count = burst->count};
+
+	held.items = calloc(held.count + 1, sizeof(*held.items));
+	if (held.items == NULL)
+		abort();
+	for (size_t i = 0; i < held.count; i++) {
+		const struct item *it = &burst->items[i];
+
+		held.items[i].data = guard_copy(it->data, it->len, side);
+		held.items[i].len = it->len;
+	}
+	return held;
+}
+
+static void
+let_go(struct list *held)
+{
+	for (size_t i = 0; i < held->count; i++)
+		guard_free(held->items[i].data, held->items[i].len);
+	free(held->items);
 }
 
 const char *
 pipeline_coalesce(
     const struct list *burst, struct list *frames, pipeline_on_drop *dropped)
 {
-	struct list parsed = {0};
+	struct list held = hold(burst, GUARD_END);
 	size_t before = frames->count;
-	const char *wrong = coalesce(burst, frames, dropped, true);
+	const char *wrong = coalesce(&held, true, frames, dropped);
 
+	/* what is taken unparsed is what parsing each packet would give */
 	if (wrong == NULL)
-		wrong = coalesce(burst, &parsed, NULL, false);
-	if (wrong == NULL)
-		wrong = compare(frames, before, &parsed);
-	list_clear(&parsed);
+		wrong = coalesce_again(&held, false, frames, before);
+	let_go(&held);
+	if (wrong != NULL)
+		return wrong;
+	held = hold(burst, GUARD_FRONT);
+	wrong = coalesce_again(&held, true, frames, before);
+	let_go(&held);
 	return wrong;
 }

@@ -5,7 +5,8 @@
 
 /*
  * The worker's modules, called in the order in which its two pipelines call
- * them.  What they are given ends at a guard page.
+ * them.  They are given all of it twice: where it ends, and where it begins, at
+ * a guard page.
  *
  * NULL, or what is wrong with what they did, which no input may bring about.
  */
