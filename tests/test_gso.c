@@ -800,6 +800,55 @@ a_frame_that_is_cut_anywhere_is_dropped(void **state)
 }
 
 static void
+must_be_as_the_reference(size_t len)
+{
+	struct list wanted = {0};
+	const char *want = ref_split(frame, len, &wanted), *got;
+
+	list_clear(&packets);
+	got = split(len);
+	assert_string_equal(got == NULL ? "" : got, want == NULL ? "" : want);
+	assert_int_equal(packets.count, wanted.count);
+	for (size_t i = 0; i < wanted.count; i++)
+		assert_true(item_equal(&packets.items[i], &wanted.items[i]));
+	list_clear(&wanted);
+}
+
+/* So that it is not the IP header that tells. */
+static void
+a_packet_that_ends_within_its_headers_is_dropped(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = super_spec(version, proto, 100, 4);
+		struct vnet_spec v;
+		size_t l4, headers, len;
+
+		s.tcp_options = proto == IPPROTO_TCP ? 12 : 0;
+		s.ext[0] = IPPROTO_DSTOPTS;
+		s.ext_count = version == 6;
+		v = vnet_for(&s, 100);
+		len = frame_build(&v, &s, frame) - VNET_LEN;
+		l4 = packet_l4(&s);
+		headers = packet_headers(&s);
+		for (size_t n = version == 4 ? 20 : 40; n <= len; n++) {
+			frame_build(&v, &s, frame);
+			put16(frame + VNET_LEN + (version == 4 ? 2 : 4),
+			    (uint16_t)(n - (version == 4 ? 0 : 40)));
+			must_be_as_the_reference(VNET_LEN + n);
+			if (n < headers)
+				assert_int_equal(packets.count, 0);
+			else
+				assert_true(packets.count > 0);
+			if (n >= l4 && n < headers)
+				assert_string_equal(
+				    split(VNET_LEN + n), "header");
+		}
+	}
+}
+
+static void
 another_version_is_dropped(void **state)
 {
 	struct packet_spec s = super_spec(4, IPPROTO_TCP, 1000, 3);
@@ -1141,6 +1190,7 @@ main(void)
 	    TEST(a_sum_of_zero_is_changed_for_udp_alone),
 	    TEST(a_frame_without_a_packet_is_short),
 	    TEST(a_frame_that_is_cut_anywhere_is_dropped),
+	    TEST(a_packet_that_ends_within_its_headers_is_dropped),
 	    TEST(another_version_is_dropped),
 	    TEST(a_gso_frame_with_another_length_is_dropped),
 	    TEST(a_tcp_header_that_cannot_be_is_dropped),
