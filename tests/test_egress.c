@@ -515,6 +515,7 @@ a_malformed_frame_is_counted_and_harms_no_other(void **state)
 	for (size_t i = 0; i < count; i++) {
 		const struct bad *b = &bad_frames[i];
 		uint64_t before = rig_counter(b->counter);
+		uint64_t frames = rig_counter(COUNTER_TUN_READ_FRAMES);
 		uint64_t load = rig.w.packets;
 		/* what is whole but for its peer is counted by packet */
 		size_t packets =
@@ -530,6 +531,8 @@ a_malformed_frame_is_counted_and_harms_no_other(void **state)
 		lost += packets;
 		assert_int_equal(rig_counter(b->counter), before + packets);
 		assert_int_equal(rig_drops(), lost);
+		assert_int_equal(
+		    rig_counter(COUNTER_TUN_READ_FRAMES), frames + 3);
 		/* for moderation it is load like the others, of three each */
 		assert_int_equal(rig.w.packets, load + 3 + packets + 3);
 		assert_int_equal(rig_write_count, 1);
