@@ -41,9 +41,9 @@ static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT};
 #define FATAL_COUNT (sizeof(fatal) / sizeof(fatal[0]))
 static struct sigaction before[FATAL_COUNT];
 static volatile uint64_t looked_at;
-static volatile sig_atomic_t is_looking;
+static bool is_looking;
 
-/* Here nothing may be called that is not safe in a signal handler. */
+/* Called by a signal handler. */
 static void
 tell_seed(void)
 {
@@ -52,8 +52,6 @@ tell_seed(void)
 	uint64_t rest = looked_at;
 	size_t len = sizeof(name) - 1, n = 0;
 
-	if (!is_looking)
-		return;
 	memcpy(text, name, len);
 	do {
 		digits[n++] = (char)('0' + rest % 10);
@@ -69,7 +67,7 @@ tell_seed(void)
 static void
 look_no_more(void)
 {
-	is_looking = 0;
+	is_looking = false;
 	for (size_t i = 0; i < FATAL_COUNT; i++)
 		sigaction(fatal[i], &before[i], NULL);
 }
@@ -83,8 +81,21 @@ on_fatal(int sig)
 	raise(sig);
 }
 
-/* A sanitizer that found something ends the program without a signal. */
-void __sanitizer_set_death_callback(void (*)(void)) __attribute__((weak));
+/* A sanitizer that finds something would end the program without a signal. */
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "abort_on_error=1";
+}
+
+const char *
+__ubsan_default_options(void)
+{
+	return "abort_on_error=1";
+}
 
 static void
 look_at(uint64_t seed)
@@ -94,11 +105,9 @@ look_at(uint64_t seed)
 	looked_at = seed;
 	if (is_looking)
 		return;
-	is_looking = 1;
+	is_looking = true;
 	for (size_t i = 0; i < FATAL_COUNT; i++)
 		sigaction(fatal[i], &act, &before[i]);
-	if (__sanitizer_set_death_callback != NULL)
-		__sanitizer_set_death_callback(tell_seed);
 }
 
 /* ---- what holds for bursts ---- */
