@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,25 +343,135 @@ burst_print(const struct burst *b)
 	list_clear(&l);
 }
 
-/* Drops runs of packets, long ones first, then single ones. */
-void
-burst_shrink(struct burst *b, burst_property *fails)
+/* ---- what is simpler ---- */
+
+#define FIELD(name)                                         \
+	{                                                   \
+		offsetof(struct packet_spec, name),         \
+		    sizeof(((struct packet_spec *)0)->name) \
+	}
+static const struct {
+	size_t at, size;
+} zeroed[] = {FIELD(tos), FIELD(flow_label), FIELD(id), FIELD(frag),
+    FIELD(ip_options), FIELD(ext_count), FIELD(ext_fill), FIELD(urgent),
+    FIELD(reserved), FIELD(tcp_options), FIELD(tcp_fill), FIELD(trailing)};
+
+/* Ways in which a packet can be simpler; of 64 KiB payload first. */
+#define WAYS_SHORTER 16
+#define WAYS_FIELD (sizeof(zeroed) / sizeof(zeroed[0]))
+#define WAYS_FLAG 8
+#define WAYS (WAYS_SHORTER + WAYS_FIELD + WAYS_FLAG)
+
+/* Perhaps it is as it was. */
+static void
+spec_simplify(struct packet_spec *s, size_t way)
 {
-	static struct burst fewer;
+	if (way < WAYS_SHORTER) {
+		s->payload -= s->payload >> way;
+		return;
+	}
+	way -= WAYS_SHORTER;
+	if (way < WAYS_FIELD)
+		memset((uint8_t *)s + zeroed[way].at, 0, zeroed[way].size);
+	else
+		s->flags &= (uint8_t) ~(1u << (way - WAYS_FIELD));
+}
+
+static bool
+same_flow(const struct packet_spec *a, const struct packet_spec *b)
+{
+	return a->version == b->version && a->proto == b->proto &&
+	       a->src == b->src && a->dst == b->dst && a->sport == b->sport &&
+	       a->dport == b->dport;
+}
+
+/* What its flow sends behind a packet that is shorter moves up. */
+static void
+piece_simplify(struct burst *b, size_t at, size_t way)
+{
+	struct packet_spec *s = &b->pieces[at].spec;
+	size_t before = s->payload;
+
+	spec_simplify(s, way);
+	for (size_t i = at + 1; i < b->count && s->payload != before; i++)
+		if (same_flow(s, &b->pieces[i].spec))
+			b->pieces[i].spec.seq -=
+			    (uint32_t)(before - s->payload);
+}
+
+static bool
+burst_try(struct burst *b, const struct burst *next, burst_property *fails)
+{
+	size_t bytes = b->count * sizeof(b->pieces[0]);
+
+	if (next->count == b->count &&
+	    memcmp(next->pieces, b->pieces, bytes) == 0)
+		return false;
+	if (fails(next) == NULL)
+		return false;
+	memcpy(b, next, sizeof(*b));
+	return true;
+}
+
+/* Drops runs of packets, long ones first, then single ones. */
+static bool
+burst_fewer(struct burst *b, burst_property *fails)
+{
+	static struct burst next;
+	bool fewer = false;
 
 	for (size_t run = b->count / 2; run > 0; run /= 2) {
 		for (size_t at = 0; at + run <= b->count;) {
-			fewer.count = b->count - run;
-			memcpy(
-			    fewer.pieces, b->pieces, at * sizeof(*b->pieces));
-			memcpy(fewer.pieces + at, b->pieces + at + run,
-			    (fewer.count - at) * sizeof(*b->pieces));
-			if (fails(&fewer) != NULL)
-				*b = fewer;
+			next.count = b->count - run;
+			memcpy(next.pieces, b->pieces, at * sizeof(*b->pieces));
+			memcpy(next.pieces + at, b->pieces + at + run,
+			    (next.count - at) * sizeof(*b->pieces));
+			if (burst_try(b, &next, fails))
+				fewer = true;
 			else
 				at += run;
 		}
 	}
+	return fewer;
+}
+
+static bool
+burst_simplify(struct burst *b, size_t from, size_t to, burst_property *fails)
+{
+	static struct burst next;
+	bool simpler = false;
+
+	for (size_t way = 0; way < WAYS; way++) {
+		memcpy(&next, b, sizeof(next));
+		for (size_t i = from; i < to; i++)
+			piece_simplify(&next, i, way);
+		simpler = burst_try(b, &next, fails) || simpler;
+	}
+	memcpy(&next, b, sizeof(next));
+	for (size_t i = from; i < to; i++)
+		next.pieces[i].flip_at = next.pieces[i].flip = 0;
+	simpler = burst_try(b, &next, fails) || simpler;
+	memcpy(&next, b, sizeof(next));
+	for (size_t i = from; i < to; i++)
+		next.pieces[i].cut = 0;
+	return burst_try(b, &next, fails) || simpler;
+}
+
+/*
+ * Until nothing can be taken away.  Packets of a flow may have to be alike, so
+ * that first all are made simpler, then each.
+ */
+void
+burst_shrink(struct burst *b, burst_property *fails)
+{
+	bool smaller;
+
+	do {
+		smaller = burst_fewer(b, fails);
+		smaller = burst_simplify(b, 0, b->count, fails) || smaller;
+		for (size_t i = 0; i < b->count; i++)
+			smaller = burst_simplify(b, i, i + 1, fails) || smaller;
+	} while (smaller);
 }
 
 /* ---- superpackets ---- */
@@ -501,67 +612,55 @@ super_print(const struct super *s)
 	list_clear(&l);
 }
 
+/* What is true of its headers stays so. */
 static void
-simpler_payload(struct super *s)
+super_simplify(struct super *s, size_t way)
 {
-	s->spec.payload /= 2;
+	bool start = s->vnet.csum_start == packet_l4(&s->spec);
+	bool headers = s->vnet.hdr_len == packet_headers(&s->spec);
+
+	spec_simplify(&s->spec, way);
+	if (start)
+		s->vnet.csum_start = (uint16_t)packet_l4(&s->spec);
+	if (headers)
+		s->vnet.hdr_len = (uint16_t)packet_headers(&s->spec);
 }
 
-static void
-simpler_tail(struct super *s)
+static bool
+super_try(struct super *s, const struct super *next, super_property *fails)
 {
-	if (s->spec.payload > s->vnet.gso_size)
-		s->spec.payload -= s->vnet.gso_size;
+	if (memcmp(next, s, sizeof(*s)) == 0 || fails(next) == NULL)
+		return false;
+	memcpy(s, next, sizeof(*s));
+	return true;
 }
 
-static void
-simpler_flags(struct super *s)
+static bool
+super_truer(struct super *s, super_property *fails)
 {
-	s->spec.flags = TCP_ACK;
-}
+	struct super next;
+	bool truer = false;
 
-static void
-simpler_options(struct super *s)
-{
-	s->spec.tcp_options = s->spec.ip_options = s->spec.ext_count = 0;
-	s->vnet.csum_start = (uint16_t)packet_l4(&s->spec);
-	s->vnet.hdr_len = (uint16_t)packet_headers(&s->spec);
-}
-
-static void
-simpler_trailing(struct super *s)
-{
-	s->spec.trailing = 0;
-}
-
-static void
-simpler_lie(struct super *s)
-{
-	s->lies[0] = s->lies[1];
-	s->lies[1] = s->lies[2];
-	s->lies[2].flip = 0;
+	for (size_t i = 0; i < sizeof(s->lies) / sizeof(s->lies[0]); i++) {
+		memcpy(&next, s, sizeof(next));
+		next.lies[i].at = next.lies[i].flip = 0;
+		truer = super_try(s, &next, fails) || truer;
+	}
+	return truer;
 }
 
 void
 super_shrink(struct super *s, super_property *fails)
 {
-	static void (*const simpler[])(struct super *) = {simpler_payload,
-	    simpler_tail, simpler_flags, simpler_options, simpler_trailing,
-	    simpler_lie};
 	struct super next;
 	bool smaller;
 
 	do {
-		smaller = false;
-		for (size_t i = 0; i < sizeof(simpler) / sizeof(*simpler);
-		     i++) {
-			next = *s;
-			simpler[i](&next);
-			if (memcmp(&next, s, sizeof(next)) != 0 &&
-			    fails(&next) != NULL) {
-				*s = next;
-				smaller = true;
-			}
+		smaller = super_truer(s, fails);
+		for (size_t way = 0; way < WAYS; way++) {
+			memcpy(&next, s, sizeof(next));
+			super_simplify(&next, way);
+			smaller = super_try(s, &next, fails) || smaller;
 		}
 	} while (smaller);
 }

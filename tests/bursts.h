@@ -56,7 +56,11 @@ void super_print(const struct super *);
 typedef const char *burst_property(const struct burst *);
 typedef const char *super_property(const struct super *);
 
-/* Makes the case as small as it goes while the property still fails. */
+/*
+ * Makes the case as small as it goes while the property still fails: fewer
+ * packets, shorter payloads, no options, flags or lies that it does not take.
+ * The property holds for what it is not about, or that is what would be found.
+ */
 void burst_shrink(struct burst *, burst_property *);
 void super_shrink(struct super *, super_property *);
 

@@ -97,7 +97,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		data += used;
 		len -= used;
 	}
-	pipeline_coalesce(&burst, &got, NULL);
+	if (pipeline_coalesce(&burst, &got, NULL) != NULL)
+		abort();
 	ref_coalesce(&burst, &wanted);
 	if (got.count != wanted.count)
 		abort();

@@ -96,6 +96,16 @@ drop(const char *reason)
 	fprintf(stderr, "drop: %s\n", reason);
 }
 
+/* Else the record is one to be kept. */
+static void
+must_be_right(const char *wrong)
+{
+	if (wrong == NULL)
+		return;
+	fprintf(stderr, "wrong: %s\n", wrong);
+	abort();
+}
+
 static void
 split(void)
 {
@@ -106,9 +116,10 @@ split(void)
 	size_t len;
 
 	while ((got = read_record(buf, &len)) != GOT_END) {
-		reason = got == GOT_TOO_BIG
-			     ? "length"
-			     : pipeline_split(buf, len, &packets);
+		reason = "length";
+		if (got != GOT_TOO_BIG)
+			must_be_right(
+			    pipeline_split(buf, len, &packets, &reason));
 		if (reason != NULL)
 			drop(reason);
 		write_list(&packets);
@@ -132,12 +143,12 @@ coalesce(void)
 			list_add(&burst, buf, len);
 		if (open)
 			continue;
-		pipeline_coalesce(&burst, &frames, drop);
+		must_be_right(pipeline_coalesce(&burst, &frames, drop));
 		list_clear(&burst);
 		write_list(&frames);
 	}
 	if (open) {
-		pipeline_coalesce(&burst, &frames, drop);
+		must_be_right(pipeline_coalesce(&burst, &frames, drop));
 		list_clear(&burst);
 		write_list(&frames);
 	}

@@ -398,14 +398,9 @@ guard_pages(size_t len)
 	return (len + page - 1) / page * page;
 }
 
-/*
- * At the end of its pages, or in every second copy at their beginning; what
- * lies beside them cannot be touched.
- */
 uint8_t *
-guard_copy(const void *data, size_t len)
+guard_copy(const void *data, size_t len, enum guard side)
 {
-	static bool first;
 	size_t bytes = guard_pages(len);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint8_t *p;
@@ -415,8 +410,7 @@ guard_copy(const void *data, size_t len)
 	if (p == MAP_FAILED || (bytes > 0 && mprotect(p + page, bytes,
 						 PROT_READ | PROT_WRITE) == -1))
 		abort();
-	first = !first;
-	p += first ? page : page + bytes - len;
+	p += side == GUARD_FRONT ? page : page + bytes - len;
 	if (len > 0)
 		memcpy(p, data, len);
 	return p;

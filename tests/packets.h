@@ -126,11 +126,12 @@ size_t frame_build(
     const struct vnet_spec *, const struct packet_spec *, uint8_t *buf);
 
 /*
- * A copy of len bytes that ends, and in every second call begins, at a page
- * which cannot be touched, so that a read beside it faults in any build.
- * guard_free takes the same length.
+ * A copy of len bytes that ends, or begins, at a page which cannot be touched,
+ * so that a read beside it faults in any build.  The other side is open: what
+ * bytes are given to is given both.  guard_free takes the same length.
  */
-uint8_t *guard_copy(const void *, size_t len);
+enum guard { GUARD_END, GUARD_FRONT, GUARD_COUNT };
+uint8_t *guard_copy(const void *, size_t len, enum guard);
 void guard_free(uint8_t *, size_t len);
 
 #endif

@@ -515,6 +515,7 @@ a_malformed_frame_is_counted_and_harms_no_other(void **state)
 	for (size_t i = 0; i < count; i++) {
 		const struct bad *b = &bad_frames[i];
 		uint64_t before = rig_counter(b->counter);
+		uint64_t frames = rig_counter(COUNTER_TUN_READ_FRAMES);
 		uint64_t load = rig.w.packets;
 		/* what is whole but for its peer is counted by packet */
 		size_t packets =
@@ -530,6 +531,8 @@ a_malformed_frame_is_counted_and_harms_no_other(void **state)
 		lost += packets;
 		assert_int_equal(rig_counter(b->counter), before + packets);
 		assert_int_equal(rig_drops(), lost);
+		assert_int_equal(
+		    rig_counter(COUNTER_TUN_READ_FRAMES), frames + 3);
 		/* for moderation it is load like the others, of three each */
 		assert_int_equal(rig.w.packets, load + 3 + packets + 3);
 		assert_int_equal(rig_write_count, 1);
@@ -687,19 +690,101 @@ order_is_kept_around_a_refused_run(void **state)
 }
 
 static void
-a_refused_size_sends_singly_too(void **state)
+fail_sizes(size_t slot, int error)
 {
-	(void)state;
 	rig_fail((struct rig_fault){.call = RIG_SETSOCKOPT,
 	    .match = RIG_RUN,
-	    .fd = rig.w.peers.peer[0].fd,
-	    .error = EINVAL,
+	    .fd = rig.w.peers.peer[slot].fd,
+	    .error = error,
 	    .count = 1});
-	push_run(0, 12);
-	assert_true(rig_faults_done());
-	assert_int_equal(rig_write_count, 12);
-	assert_int_equal(rig_counter(COUNTER_FALLBACK_UDP_GSO), 1);
+}
+
+/* Whatever the option's error says: of a datagram it says nothing. */
+static void
+a_refused_size_sends_singly_too(void **state)
+{
+	static const int errors[] = {EINVAL, EPERM, EACCES, ENOPROTOOPT, ENOMEM,
+	    ENOBUFS, EIO, EMSGSIZE, ENETDOWN};
+	const size_t count = sizeof(errors) / sizeof(errors[0]);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		rig_write_count = 0;
+		fail_sizes(0, errors[i]);
+		push_run(0, 12);
+		assert_true(rig_faults_done());
+		assert_int_equal(rig_write_count, 12);
+		assert_int_equal(rig_counter(COUNTER_FALLBACK_UDP_GSO), i + 1);
+		/* one that is taken, so that they are not three in a row */
+		push_run(0, 12);
+		assert_int_equal(rig_write_count, 13);
+		/* the next one needs its size set again */
+		push_packet(0, 1400);
+		run_all();
+	}
+	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 0);
+	assert_int_equal(rig_off_count, 0);
+	assert_int_equal(rig_drops(), 0);
 	expect_delivered();
+}
+
+/* It is lost for what the send said, not for what the option says then. */
+static void
+a_size_that_cannot_be_cleared_is_not_why_it_is_lost(void **state)
+{
+	static const struct {
+		int send, option;
+		enum counter counter;
+	} errors[] = {{EMSGSIZE, EPERM, COUNTER_TX_DROP_TOO_BIG},
+	    {EMSGSIZE, ENOMEM, COUNTER_TX_DROP_TOO_BIG},
+	    {EMSGSIZE, EINVAL, COUNTER_TX_DROP_TOO_BIG},
+	    {EINVAL, EMSGSIZE, COUNTER_TX_DROP_ERROR},
+	    {EIO, ENOBUFS, COUNTER_TX_DROP_ERROR}};
+
+	(void)state;
+	push_run(0, 10);
+	expect_delivered();
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		uint64_t before = rig_counter(errors[i].counter);
+
+		rig_fail((struct rig_fault){.call = RIG_WRITEV,
+		    .fd = rig.w.peers.peer[0].fd,
+		    .error = errors[i].send,
+		    .count = 1});
+		fail_sizes(0, errors[i].option);
+		push_packet(0, 1028);
+		run_all();
+		assert_true(rig_faults_done());
+		assert_int_equal(rig_counter(errors[i].counter), before + 1);
+		assert_int_equal(rig_drops(), i + 1);
+	}
+	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 0);
+}
+
+/* The kernel would cut it. */
+static void
+a_packet_beyond_a_size_that_cannot_be_cleared_is_not_sent(void **state)
+{
+	static const struct {
+		int error;
+		enum counter counter;
+	} errors[] = {{EPERM, COUNTER_TX_DROP_ERROR},
+	    {ENOPROTOOPT, COUNTER_TX_DROP_REFUSED},
+	    {ENOMEM, COUNTER_TX_DROP_FULL}};
+
+	(void)state;
+	push_run(0, 10);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		fail_sizes(0, errors[i].error);
+		push_packet(0, 1400);
+		run_all();
+		assert_true(rig_faults_done());
+		assert_int_equal(rig_write_count, 1);
+		assert_int_equal(rig_counter(errors[i].counter), 1);
+		assert_int_equal(rig_drops(), i + 1);
+	}
+	assert_int_equal(rig_counter(COUNTER_RX_SOCKET_ERRORS), 0);
+	assert_int_equal(rig_counter(COUNTER_FALLBACK_UDP_GSO), 0);
 }
 
 static void
@@ -1164,6 +1249,8 @@ main(void)
 	    TEST(a_refused_run_goes_singly),
 	    TEST(order_is_kept_around_a_refused_run),
 	    TEST(a_refused_size_sends_singly_too),
+	    TEST(a_size_that_cannot_be_cleared_is_not_why_it_is_lost),
+	    TEST(a_packet_beyond_a_size_that_cannot_be_cleared_is_not_sent),
 	    TEST(three_refusals_switch_it_off_for_that_peer),
 	    TEST(refusals_in_one_batch_are_told_once),
 	    TEST(a_frame_that_may_not_fit_waits),

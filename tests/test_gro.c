@@ -63,12 +63,21 @@ segments(size_t i)
 	return n;
 }
 
+static void
+coalesce(pipeline_on_drop *dropped)
+{
+	const char *wrong = pipeline_coalesce(&burst, &frames, dropped);
+
+	if (wrong != NULL)
+		fail_msg("%s", wrong);
+}
+
 /* Coalesces the burst; counts are the packets of each frame, 0 ends them. */
 static void
 must_give(const size_t *counts)
 {
 	list_clear(&frames);
-	pipeline_coalesce(&burst, &frames, NULL);
+	coalesce(NULL);
 	for (size_t i = 0; i < frames.count && counts[i] != 0; i++)
 		if (segments(i) != counts[i])
 			fail_msg("frame %zu has %zu packets, not %zu", i,
@@ -693,7 +702,7 @@ a_field_that_differs_begins_anew(void **state)
 			fields[i].change(&s);
 			push_run(&s, 2);
 			list_clear(&frames);
-			pipeline_coalesce(&burst, &frames, NULL);
+			coalesce(NULL);
 			if (frames.count != 2 || segments(0) != 2 ||
 			    segments(1) != 2)
 				fail_msg("%s, IPv%d, protocol %d: %zu frames",
@@ -873,7 +882,7 @@ as_many_flows_as_packets_go_in_order(void **state)
 		s.sport = (uint16_t)(i * 77);
 		push(&s);
 	}
-	pipeline_coalesce(&burst, &frames, NULL);
+	coalesce(NULL);
 	assert_int_equal(frames.count, BATCH_PACKETS);
 	for (size_t i = 0; i < BATCH_PACKETS; i++) {
 		s.sport = (uint16_t)(i * 77);
@@ -1008,7 +1017,7 @@ no_packet_is_dropped_and_harms_no_other(void **state)
 	list_add(&burst, buf, len);
 	push_run(&s, 1);
 	drops = 0;
-	pipeline_coalesce(&burst, &frames, count_drop);
+	coalesce(count_drop);
 	assert_int_equal(drops, 8);
 	assert_int_equal(frames.count, 1);
 	assert_int_equal(segments(0), 2);

@@ -22,6 +22,7 @@
 #define PACKETS_MAX 64
 
 static struct gro gro;
+static enum guard guard; /* on which side of what is sent */
 static struct item sent[PACKETS_MAX];
 static size_t sent_count;
 
@@ -30,7 +31,7 @@ setup(void **state)
 {
 	uint32_t key[GRO_KEY_WORDS];
 
-	(void)state;
+	guard = **(const enum guard **)state;
 	csum_init();
 	arc4random_buf(key, sizeof(key));
 	gro_init(&gro, key);
@@ -53,12 +54,12 @@ teardown(void **state)
 	return 0;
 }
 
-/* Bytes that stay for the burst and end at a guard page. */
+/* Bytes that stay for the burst, at a guard page. */
 static const uint8_t *
 keep(const uint8_t *data, size_t len)
 {
 	assert_true(sent_count < PACKETS_MAX);
-	sent[sent_count].data = guard_copy(data, len);
+	sent[sent_count].data = guard_copy(data, len, guard);
 	sent[sent_count].len = len;
 	return sent[sent_count++].data;
 }
@@ -192,7 +193,7 @@ a_packet_cut_anywhere_is_not_taken(void **state)
 		packet_next(&s);
 		len = packet_build(&s, buf);
 		for (size_t cut = 0; cut < len; cut++) {
-			uint8_t *data = guard_copy(buf, cut);
+			uint8_t *data = guard_copy(buf, cut, guard);
 
 			assert_false(gro_continue(&gro, data, cut));
 			guard_free(data, cut);
@@ -336,21 +337,29 @@ another_ip_version_between_them_does_no_harm(void **state)
 	assert_int_equal(gro_count(&gro), 2);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+static enum guard sides[GUARD_COUNT] = {GUARD_END, GUARD_FRONT};
+
+#define TEST(f, side)                                           \
+	{                                                       \
+		.name = #f " (" #side ")", .test_func = (f),    \
+		.setup_func = setup, .teardown_func = teardown, \
+		.initial_state = &sides[side]                   \
+	}
+#define BOTH(f) TEST(f, GUARD_END), TEST(f, GUARD_FRONT)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(all_of_a_run_but_the_first_continues_it),
-	    TEST(extension_headers_are_continued_too),
-	    TEST(flows_that_take_turns_are_continued_once_each_has_begun),
-	    TEST(other_headers_are_not_taken),
-	    TEST(a_packet_cut_anywhere_is_not_taken),
-	    TEST(every_bit_of_the_headers_counts),
-	    TEST(nothing_overtakes),
-	    TEST(a_burst_begins_with_nothing_known),
-	    TEST(another_ip_version_between_them_does_no_harm),
+	    BOTH(all_of_a_run_but_the_first_continues_it),
+	    BOTH(extension_headers_are_continued_too),
+	    BOTH(flows_that_take_turns_are_continued_once_each_has_begun),
+	    BOTH(other_headers_are_not_taken),
+	    BOTH(a_packet_cut_anywhere_is_not_taken),
+	    BOTH(every_bit_of_the_headers_counts),
+	    BOTH(nothing_overtakes),
+	    BOTH(a_burst_begins_with_nothing_known),
+	    BOTH(another_ip_version_between_them_does_no_harm),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

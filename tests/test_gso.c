@@ -54,11 +54,23 @@ super_spec(uint8_t version, uint8_t proto, uint16_t size, size_t n)
 	return s;
 }
 
+/* NULL, or why so many bytes of the frame are dropped. */
+static const char *
+split(size_t len)
+{
+	const char *dropped;
+	const char *wrong = pipeline_split(frame, len, &packets, &dropped);
+
+	if (wrong != NULL)
+		fail_msg("%s", wrong);
+	return dropped;
+}
+
 static const char *
 split_as(const struct packet_spec *s, const struct vnet_spec *v)
 {
 	list_clear(&packets);
-	return pipeline_split(frame, frame_build(v, s, frame), &packets);
+	return split(frame_build(v, s, frame));
 }
 
 static void
@@ -221,7 +233,7 @@ expect_sums_of_another_destination(size_t len, size_t ip, size_t l4)
 	final[ip - 1] ^= 0x77;
 	put16(packet + l4 + 16,
 	    ref_pseudo(final, IPPROTO_TCP, len - VNET_LEN - l4));
-	assert_null(pipeline_split(frame, len, &packets));
+	assert_null(split(len));
 	assert_int_equal(packets.count, 3);
 	for (size_t i = 0; i < 3; i++) {
 		const struct item *it = &packets.items[i];
@@ -345,7 +357,7 @@ a_udp_checksum_of_zero_becomes_ffff(void **state)
 	put16(payload + 1000,
 	    ref_add(get16(payload + 1000), get16(packets.items[1].data + 46)));
 	list_clear(&packets);
-	assert_null(pipeline_split(frame, len, &packets));
+	assert_null(split(len));
 	assert_int_equal(get16(packets.items[1].data + 46), 0xffff);
 	assert_null(ref_check(packets.items[1].data, packets.items[1].len));
 }
@@ -355,7 +367,7 @@ static void
 expect_true_segments(size_t len, size_t count)
 {
 	list_clear(&packets);
-	assert_null(pipeline_split(frame, len, &packets));
+	assert_null(split(len));
 	assert_int_equal(packets.count, count);
 	for (size_t i = 0; i < count; i++) {
 		const char *why =
@@ -667,7 +679,7 @@ the_checksum_of_a_packet_in_a_tunnel_is_completed(void **state)
 	len = frame_build(&v, &s, frame);
 	packet_build(&inner, frame + VNET_LEN + 28);
 	list_clear(&packets);
-	assert_null(pipeline_split(frame, len, &packets));
+	assert_null(split(len));
 	assert_int_equal(packets.count, 1);
 	assert_int_equal(get16(packets.items[0].data + 26), 0);
 	assert_null(ref_check(packets.items[0].data + 28, 540));
@@ -696,7 +708,7 @@ any_checksum_within_the_payload_is_completed(void **state)
 		/* its pseudo-header may be of zeros */
 		put16(frame + VNET_LEN + v.csum_start + v.csum_offset, 0);
 		list_clear(&packets);
-		assert_null(pipeline_split(frame, len, &packets));
+		assert_null(split(len));
 		assert_int_equal(packets.count, 1);
 		assert_int_equal(ref_sum(packets.items[0].data + inner[i].start,
 				     28 + s.payload - inner[i].start),
@@ -717,7 +729,7 @@ another_protocol_has_its_checksum_completed(void **state)
 	len = frame_build(&v, &s, frame);
 	put16(frame + VNET_LEN + 42,
 	    ref_pseudo(frame + VNET_LEN, IPPROTO_ICMPV6, 64));
-	assert_null(pipeline_split(frame, len, &packets));
+	assert_null(split(len));
 	assert_int_equal(
 	    ref_add(ref_pseudo(packets.items[0].data, IPPROTO_ICMPV6, 64),
 		ref_sum(packets.items[0].data + 40, 64)),
@@ -743,7 +755,7 @@ a_sum_of_zero_is_changed_for_udp_alone(void **state)
 	len = frame_build(&v, &s, frame);
 	put16(p + 30, 0);
 	put16(p + 30, (uint16_t)~ref_sum(p + 24, len - VNET_LEN - 24));
-	assert_null(pipeline_split(frame, len, &packets));
+	assert_null(split(len));
 	assert_int_equal(get16(packets.items[0].data + 30), 0xffff);
 	list_clear(&packets);
 	v = vnet_for(&tcp, 0);
@@ -751,7 +763,7 @@ a_sum_of_zero_is_changed_for_udp_alone(void **state)
 	len = frame_build(&v, &tcp, frame);
 	put16(p + 40, 0);
 	put16(p + 40, (uint16_t)~ref_sum(p + 20, len - VNET_LEN - 20));
-	assert_null(pipeline_split(frame, len, &packets));
+	assert_null(split(len));
 	assert_int_equal(get16(packets.items[0].data + 36), 0);
 }
 
@@ -762,7 +774,7 @@ a_frame_without_a_packet_is_short(void **state)
 {
 	(void)state;
 	for (size_t len = 0; len <= VNET_LEN; len++) {
-		const char *got = pipeline_split(frame, len, &packets);
+		const char *got = split(len);
 
 		assert_non_null(got);
 		assert_string_equal(got, "short");
@@ -782,8 +794,57 @@ a_frame_that_is_cut_anywhere_is_dropped(void **state)
 
 		list_clear(&packets);
 		for (size_t n = 0; n < len; n++)
-			assert_non_null(pipeline_split(frame, n, &packets));
+			assert_non_null(split(n));
 		assert_int_equal(packets.count, 0);
+	}
+}
+
+static void
+must_be_as_the_reference(size_t len)
+{
+	struct list wanted = {0};
+	const char *want = ref_split(frame, len, &wanted), *got;
+
+	list_clear(&packets);
+	got = split(len);
+	assert_string_equal(got == NULL ? "" : got, want == NULL ? "" : want);
+	assert_int_equal(packets.count, wanted.count);
+	for (size_t i = 0; i < wanted.count; i++)
+		assert_true(item_equal(&packets.items[i], &wanted.items[i]));
+	list_clear(&wanted);
+}
+
+/* So that it is not the IP header that tells. */
+static void
+a_packet_that_ends_within_its_headers_is_dropped(void **state)
+{
+	(void)state;
+	EACH(version, proto)
+	{
+		struct packet_spec s = super_spec(version, proto, 100, 4);
+		struct vnet_spec v;
+		size_t l4, headers, len;
+
+		s.tcp_options = proto == IPPROTO_TCP ? 12 : 0;
+		s.ext[0] = IPPROTO_DSTOPTS;
+		s.ext_count = version == 6;
+		v = vnet_for(&s, 100);
+		len = frame_build(&v, &s, frame) - VNET_LEN;
+		l4 = packet_l4(&s);
+		headers = packet_headers(&s);
+		for (size_t n = version == 4 ? 20 : 40; n <= len; n++) {
+			frame_build(&v, &s, frame);
+			put16(frame + VNET_LEN + (version == 4 ? 2 : 4),
+			    (uint16_t)(n - (version == 4 ? 0 : 40)));
+			must_be_as_the_reference(VNET_LEN + n);
+			if (n < headers)
+				assert_int_equal(packets.count, 0);
+			else
+				assert_true(packets.count > 0);
+			if (n >= l4 && n < headers)
+				assert_string_equal(
+				    split(VNET_LEN + n), "header");
+		}
 	}
 }
 
@@ -797,7 +858,7 @@ another_version_is_dropped(void **state)
 
 	(void)state;
 	frame[VNET_LEN] = 0x55;
-	got = pipeline_split(frame, len, &packets);
+	got = split(len);
 	assert_non_null(got);
 	assert_string_equal(got, "version");
 }
@@ -831,7 +892,7 @@ a_tcp_header_that_cannot_be_is_dropped(void **state)
 
 		len = frame_build(&v, &s, frame);
 		frame[VNET_LEN + 32] = (uint8_t)(words << 4);
-		got = pipeline_split(frame, len, &packets);
+		got = split(len);
 		assert_non_null(got);
 		assert_string_equal(got, "header");
 	}
@@ -839,7 +900,7 @@ a_tcp_header_that_cannot_be_is_dropped(void **state)
 	v.gso_size = 1;
 	len = frame_build(&v, &s, frame);
 	frame[VNET_LEN + 32] = 0xf0; /* beyond the packet */
-	assert_non_null(pipeline_split(frame, len, &packets));
+	assert_non_null(split(len));
 	assert_int_equal(packets.count, 0);
 }
 
@@ -1055,8 +1116,7 @@ split_behind(size_t ext, uint16_t size, size_t n)
 	}
 	put16(p + 4, (uint16_t)(ext + 8 + s.payload));
 	list_clear(&packets);
-	assert_null(pipeline_split(
-	    frame, VNET_LEN + 40 + ext + 8 + s.payload, &packets));
+	assert_null(split(VNET_LEN + 40 + ext + 8 + s.payload));
 	for (size_t i = 0; i < packets.count; i++)
 		assert_null(
 		    ref_check(packets.items[i].data, packets.items[i].len));
@@ -1130,6 +1190,7 @@ main(void)
 	    TEST(a_sum_of_zero_is_changed_for_udp_alone),
 	    TEST(a_frame_without_a_packet_is_short),
 	    TEST(a_frame_that_is_cut_anywhere_is_dropped),
+	    TEST(a_packet_that_ends_within_its_headers_is_dropped),
 	    TEST(another_version_is_dropped),
 	    TEST(a_gso_frame_with_another_length_is_dropped),
 	    TEST(a_tcp_header_that_cannot_be_is_dropped),

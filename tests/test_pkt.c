@@ -11,14 +11,23 @@
 
 #include "tests/packets.h"
 
-/* Parsed where a read behind the end would fault. */
 static enum pkt_drop
-parse(const uint8_t *data, size_t len, struct pkt *pkt)
+parse_beside(const uint8_t *data, size_t len, enum guard side, struct pkt *pkt)
 {
-	uint8_t *p = guard_copy(data, len);
+	uint8_t *p = guard_copy(data, len, side);
 	enum pkt_drop drop = pkt_parse(p, len, pkt);
 
 	guard_free(p, len);
+	return drop;
+}
+
+/* Parsed where a read before the start, then behind the end, would fault. */
+static enum pkt_drop
+parse(const uint8_t *data, size_t len, struct pkt *pkt)
+{
+	enum pkt_drop drop = parse_beside(data, len, GUARD_FRONT, pkt);
+
+	assert_int_equal(parse_beside(data, len, GUARD_END, pkt), drop);
 	return drop;
 }
 

@@ -191,16 +191,21 @@ egress_send(struct worker *w, struct egress *e)
 	e->batch.count = e->batch.used = 0;
 }
 
+/* len: without the virtio_net_hdr. */
 static void
-count_frame(struct worker *w, const struct gso *g, size_t len)
+count_frame(struct worker *w, size_t len)
 {
 	worker_count(w, COUNTER_TUN_READ_FRAMES, 1);
 	worker_count(w, COUNTER_TUN_READ_BYTES, len);
-	if (g->split)
-		worker_count(w,
-		    g->pkt.proto == PKT_TCP ? COUNTER_TUN_READ_TSO
-					    : COUNTER_TUN_READ_USO,
-		    1);
+}
+
+static void
+count_superpacket(struct worker *w, const struct gso *g)
+{
+	worker_count(w,
+	    g->pkt.proto == PKT_TCP ? COUNTER_TUN_READ_TSO
+				    : COUNTER_TUN_READ_USO,
+	    1);
 }
 
 /* Under the reason why there was no packet in it. */
@@ -253,6 +258,7 @@ egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 	enum pkt_drop why;
 
 	if (w->vnet_hdr && len < VNET_HDR_LEN) {
+		count_frame(w, 0);
 		drop(w, COUNTER_TX_DROP_SHORT, 1);
 		return;
 	}
@@ -262,7 +268,9 @@ egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
 		len -= VNET_HDR_LEN;
 	}
 	why = gso_start(&e->gso, frame, len, &h);
-	count_frame(w, &e->gso, len);
+	count_frame(w, len);
+	if (e->gso.split)
+		count_superpacket(w, &e->gso);
 	if (why == PKT_OK)
 		egress_cut(w, e);
 	else

@@ -288,7 +288,6 @@ gro_item_header(struct gro *g, const struct gro_item *it, uint8_t *gso_type)
 	}
 	TRANSPORT(p)->finish(it, l4);
 	pkt_store16(l4 + vnet.csum_offset,
-	    csum_fold(
-		csum_pseudo(ip, p) + csum_word((uint16_t)(it->total - p->l4))));
+	    csum_fold(it->pseudo + csum_word((uint16_t)(it->total - p->l4))));
 	return VNET_HDR_LEN + it->hdr_len;
 }

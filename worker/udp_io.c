@@ -38,15 +38,20 @@ set_gso_size(struct peer *p, uint32_t size, uint32_t count)
 /*
  * A size that stays set has the kernel refuse single packets for what it
  * would refuse a run: a size beyond the path's MTU, a route through IPsec.
+ * False: it stays, and so does errno, which is the send's.
  */
 static bool
 clear_gso_size(struct peer *p)
 {
-	const int none = 0;
+	const int none = 0, error = errno;
 
-	if (p->udp.gso_size == 0 ||
-	    setsockopt(p->fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)) == -1)
+	if (p->udp.gso_size == 0)
 		return false;
+	if (setsockopt(p->fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)) ==
+	    -1) {
+		errno = error;
+		return false;
+	}
 	p->udp.gso_size = 0;
 	return true;
 }
@@ -143,37 +148,31 @@ gso_taken(struct peer *p, uint32_t size)
 	p->udp.gso_refused_min = 0;
 }
 
-static ssize_t
-send_once(struct peer *p, const struct udp_run *r)
-{
-	if (set_gso_size(p, r->size, r->count) == -1)
-		return -1;
-	return writev(p->fd, r->iov, r->iovcnt);
-}
-
 /* Once more where the error was an earlier datagram's, or a signal came. */
 static ssize_t
 send_past_error(struct worker *w, struct peer *p, const struct udp_run *r)
 {
-	ssize_t n = send_once(p, r);
+	ssize_t n = writev(p->fd, r->iov, r->iovcnt);
 
 	if (n != -1 || (errno != EINTR && !is_pending_error(errno)))
 		return n;
 	count_socket_error(w, p, errno);
-	return send_once(p, r);
+	return writev(p->fd, r->iov, r->iovcnt);
 }
 
 int
 udp_send(struct worker *w, struct peer *p, const struct udp_run *r)
 {
-	ssize_t n = send_past_error(w, p, r);
+	bool set = set_gso_size(p, r->size, r->count) == 0;
+	ssize_t n = set ? send_past_error(w, p, r) : -1;
 
 	/* a single packet may go where the size that is set was refused */
-	if (n == -1 && r->count == 1 && is_gso_refusal(errno) &&
+	if (n == -1 && set && r->count == 1 && is_gso_refusal(errno) &&
 	    clear_gso_size(p))
 		n = send_past_error(w, p, r);
 	if (n == -1) {
-		if (r->count > 1 && is_gso_refusal(errno))
+		/* the option's own error says nothing about datagrams */
+		if (r->count > 1 && (!set || is_gso_refusal(errno)))
 			return gso_refused(w, p, r->size, errno);
 		worker_count(w, drop_counter(errno), r->count);
 		counter_add(&p->counters->tx_dropped, r->count);

@@ -26,8 +26,9 @@ struct udp_run {
 };
 /*
  * Sends them on the peer's socket.  0, or the errno of a refusal that the
- * caller may answer with single sends (EIO, EINVAL, EMSGSIZE).  All that is
- * sent or lost for good is counted here.
+ * caller may answer with single sends: of the run (EIO, EINVAL, EMSGSIZE), or
+ * of its size, whatever it is.  All that is sent or lost for good is counted
+ * here.
  */
 int udp_send(struct worker *, struct peer *, const struct udp_run *);
 
