@@ -12,8 +12,7 @@
 /*
  * tun_read -> vnet_decode -> gso_start -> peers_lookup -> gso_next ->
  * egress_group -> udp_send.  The frames read stay where they are until
- * everything cut from them has been sent.  Read it from the end: what is called
- * stands above what calls it.
+ * everything cut from them has been sent.
  */
 
 /*
@@ -58,47 +57,163 @@ struct egress {
 	uint8_t frames[EGRESS_BYTES] __attribute__((aligned(64)));
 };
 
-struct egress *
-egress_new(void)
-{
-	/*
-	 * Zeroed, and on a page: the batch wants its cache lines whole.  All
-	 * of it is taken now, so that the process never grows.  A read beyond
-	 * the frames would meet the page behind.
-	 */
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const size_t size = roundup(sizeof(struct egress), page);
-	uint8_t *p = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+/* The way of a packet, from top to bottom: what is called stands below. */
+static bool egress_read(struct worker *w, struct egress *e, size_t *at);
+static bool is_full(size_t at);
+static void egress_frame(
+    struct worker *w, struct egress *e, uint8_t *frame, size_t len);
+static void egress_cut(struct worker *w, struct egress *e);
+static void drop(struct worker *w, enum counter c, uint32_t packets);
+static void count_frame(struct worker *w, size_t len);
+static void count_superpacket(struct worker *w, const struct gso *g);
+static void egress_send(struct worker *w, struct egress *e);
+static void egress_group(struct worker *w, struct egress *e);
+static inline bool run_takes(const struct run *r, uint32_t len);
+static void run_begin(
+    struct worker *w, struct egress *e, uint16_t index, uint32_t len);
+static void send_run(struct worker *w, struct egress *e, const struct run *r);
+static void send_singly(
+    struct worker *w, struct egress *e, const struct run *r);
+static int gather_seg(const struct seg *s, struct iovec *iov);
 
-	if (p == MAP_FAILED || mprotect(p + size, page, PROT_NONE) == -1)
-		return NULL;
-	return (struct egress *)(void *)p;
+enum egress_end
+egress_run(struct worker *w)
+{
+	struct egress *e = w->egress;
+	size_t i, most = w->vnet_hdr ? EGRESS_FRAMES : 1;
+	size_t at = EGRESS_HEADROOM;
+	bool more = true;
+
+	e->turn_end = w->packets + EGRESS_PACKETS_MAX;
+	if (e->cut_short) {
+		/* it lies where others would be read to */
+		egress_cut(w, e);
+		egress_send(w, e);
+		return EGRESS_MORE;
+	}
+	for (i = 0; i < most && more && !e->cut_short && !is_full(at); i++)
+		more = egress_read(w, e, &at);
+	egress_send(w, e);
+	if (!more)
+		return EGRESS_EMPTY;
+	return is_full(at) ? EGRESS_FULL : EGRESS_MORE;
 }
 
-/* Does the segment belong at the end of the peer's open run? */
-static inline bool
-run_takes(const struct run *r, uint32_t len)
+/* False: there was no more to read. */
+static bool
+egress_read(struct worker *w, struct egress *e, size_t *at)
 {
-	return len <= r->size && r->count < RUN_SEGS_MAX &&
-	       r->bytes + len <= r->peer->udp.send_max;
+	size_t n = tun_read(w, e->frames + *at);
+
+	if (n == 0)
+		return false;
+	egress_frame(w, e, e->frames + *at, n);
+	*at += roundup(n, 64);
+	return true;
+}
+
+static bool
+is_full(size_t at)
+{
+	return at + TUN_FRAME_MAX > EGRESS_BYTES;
+}
+
+/* Under the reason why there was no packet in it. */
+static const enum counter drop_counters[PKT_DROP_COUNT] = {
+    [PKT_SHORT] = COUNTER_TX_DROP_SHORT,
+    [PKT_VERSION] = COUNTER_TX_DROP_VERSION,
+    [PKT_LENGTH] = COUNTER_TX_DROP_LENGTH,
+    [PKT_CHECKSUM] = COUNTER_TX_DROP_CHECKSUM,
+    [PKT_HEADER] = COUNTER_TX_DROP_HEADER,
+};
+
+static void
+egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
+{
+	struct vnet_hdr h = {.gso_type = VNET_GSO_NONE};
+	enum pkt_drop why;
+
+	if (w->vnet_hdr && len < VNET_HDR_LEN) {
+		count_frame(w, 0);
+		drop(w, COUNTER_TX_DROP_SHORT, 1);
+		return;
+	}
+	if (w->vnet_hdr) {
+		vnet_decode(frame, &h);
+		frame += VNET_HDR_LEN;
+		len -= VNET_HDR_LEN;
+	}
+	why = gso_start(&e->gso, frame, len, &h);
+	count_frame(w, len);
+	if (e->gso.split)
+		count_superpacket(w, &e->gso);
+	if (why == PKT_OK)
+		egress_cut(w, e);
+	else
+		drop(w, drop_counters[why], 1);
+}
+
+/* Until the frame, or the turn, is done. */
+static void
+egress_cut(struct worker *w, struct egress *e)
+{
+	struct gso *g = &e->gso;
+	struct peer *p =
+	    peers_lookup(&w->peers, g->pkt.version, pkt_dst(g->data, &g->pkt));
+	size_t from;
+	bool done;
+
+	e->cut_short = false;
+	if (p == NULL) {
+		drop(w, COUNTER_TX_DROP_NO_PEER, gso_left(g));
+		return;
+	}
+	do {
+		from = e->batch.count;
+		done = gso_next(g, &e->batch);
+		for (; from < e->batch.count; from++)
+			e->batch.segs[from].slot = p->slot;
+		if (!done)
+			egress_send(w, e);
+		e->cut_short = !done && w->packets >= e->turn_end;
+	} while (!done && !e->cut_short);
+}
+
+/* The load that moderation sees has what is dropped in it, too. */
+static void
+drop(struct worker *w, enum counter c, uint32_t packets)
+{
+	worker_count(w, c, packets);
+	w->packets += packets;
+}
+
+/* len: without the virtio_net_hdr. */
+static void
+count_frame(struct worker *w, size_t len)
+{
+	worker_count(w, COUNTER_TUN_READ_FRAMES, 1);
+	worker_count(w, COUNTER_TUN_READ_BYTES, len);
 }
 
 static void
-run_begin(struct worker *w, struct egress *e, uint16_t index, uint32_t len)
+count_superpacket(struct worker *w, const struct gso *g)
 {
-	uint32_t slot = e->batch.segs[index].slot;
-	struct peer *p = &w->peers.peer[slot];
-	struct run *r = &e->runs[e->run_count++];
+	worker_count(w,
+	    g->pkt.proto == PKT_TCP ? COUNTER_TUN_READ_TSO
+				    : COUNTER_TUN_READ_USO,
+	    1);
+}
 
-	e->open[slot] =
-	    worker_may(w, OFFLOAD_UDP_GSO) && !p->udp.gso_off ? r : NULL;
-	*r = (struct run){.peer = p,
-	    .size = len,
-	    .bytes = len,
-	    .count = 1,
-	    .first = index,
-	    .last = index};
+static void
+egress_send(struct worker *w, struct egress *e)
+{
+	size_t i;
+
+	egress_group(w, e);
+	for (i = 0; i < e->run_count; i++)
+		send_run(w, e, &e->runs[i]);
+	w->packets += e->batch.count;
+	e->batch.count = e->batch.used = 0;
 }
 
 /*
@@ -132,35 +247,29 @@ egress_group(struct worker *w, struct egress *e)
 		e->open[e->runs[i].peer->slot] = NULL;
 }
 
-static int
-gather_seg(const struct seg *s, struct iovec *iov)
+/* Does the segment belong at the end of the peer's open run? */
+static inline bool
+run_takes(const struct run *r, uint32_t len)
 {
-	int n = 0;
-
-	/* an iovec has no const; a write only reads */
-	if (s->hdr_len > 0) {
-		iov[n].iov_base = (uint8_t *)(uintptr_t)s->hdr;
-		iov[n++].iov_len = s->hdr_len;
-	}
-	iov[n].iov_base = (uint8_t *)(uintptr_t)s->data;
-	iov[n++].iov_len = s->data_len;
-	return n;
+	return len <= r->size && r->count < RUN_SEGS_MAX &&
+	       r->bytes + len <= r->peer->udp.send_max;
 }
 
-/* What the kernel would not take as a run, packet by packet. */
 static void
-send_singly(struct worker *w, struct egress *e, const struct run *r)
+run_begin(struct worker *w, struct egress *e, uint16_t index, uint32_t len)
 {
-	const struct seg *s;
-	uint16_t i, index = r->first;
-	struct udp_run one = {.iov = e->iov, .count = 1};
+	uint32_t slot = e->batch.segs[index].slot;
+	struct peer *p = &w->peers.peer[slot];
+	struct run *r = &e->runs[e->run_count++];
 
-	for (i = 0; i < r->count; i++, index = e->next[index]) {
-		s = &e->batch.segs[index];
-		one.iovcnt = gather_seg(s, e->iov);
-		one.size = one.bytes = seg_len(s);
-		udp_send(w, r->peer, &one);
-	}
+	e->open[slot] =
+	    worker_may(w, OFFLOAD_UDP_GSO) && !p->udp.gso_off ? r : NULL;
+	*r = (struct run){.peer = p,
+	    .size = len,
+	    .bytes = len,
+	    .count = 1,
+	    .first = index,
+	    .last = index};
 }
 
 static void
@@ -179,142 +288,51 @@ send_run(struct worker *w, struct egress *e, const struct run *r)
 		send_singly(w, e, r);
 }
 
+/* What the kernel would not take as a run, packet by packet. */
 static void
-egress_send(struct worker *w, struct egress *e)
+send_singly(struct worker *w, struct egress *e, const struct run *r)
 {
-	size_t i;
+	const struct seg *s;
+	uint16_t i, index = r->first;
+	struct udp_run one = {.iov = e->iov, .count = 1};
 
-	egress_group(w, e);
-	for (i = 0; i < e->run_count; i++)
-		send_run(w, e, &e->runs[i]);
-	w->packets += e->batch.count;
-	e->batch.count = e->batch.used = 0;
-}
-
-/* len: without the virtio_net_hdr. */
-static void
-count_frame(struct worker *w, size_t len)
-{
-	worker_count(w, COUNTER_TUN_READ_FRAMES, 1);
-	worker_count(w, COUNTER_TUN_READ_BYTES, len);
-}
-
-static void
-count_superpacket(struct worker *w, const struct gso *g)
-{
-	worker_count(w,
-	    g->pkt.proto == PKT_TCP ? COUNTER_TUN_READ_TSO
-				    : COUNTER_TUN_READ_USO,
-	    1);
-}
-
-/* Under the reason why there was no packet in it. */
-static const enum counter drop_counters[PKT_DROP_COUNT] = {
-    [PKT_SHORT] = COUNTER_TX_DROP_SHORT,
-    [PKT_VERSION] = COUNTER_TX_DROP_VERSION,
-    [PKT_LENGTH] = COUNTER_TX_DROP_LENGTH,
-    [PKT_CHECKSUM] = COUNTER_TX_DROP_CHECKSUM,
-    [PKT_HEADER] = COUNTER_TX_DROP_HEADER,
-};
-
-/* The load that moderation sees has what is dropped in it, too. */
-static void
-drop(struct worker *w, enum counter c, uint32_t packets)
-{
-	worker_count(w, c, packets);
-	w->packets += packets;
-}
-
-/* Until the frame, or the turn, is done. */
-static void
-egress_cut(struct worker *w, struct egress *e)
-{
-	struct gso *g = &e->gso;
-	struct peer *p =
-	    peers_lookup(&w->peers, g->pkt.version, pkt_dst(g->data, &g->pkt));
-	size_t from;
-	bool done;
-
-	e->cut_short = false;
-	if (p == NULL) {
-		drop(w, COUNTER_TX_DROP_NO_PEER, gso_left(g));
-		return;
+	for (i = 0; i < r->count; i++, index = e->next[index]) {
+		s = &e->batch.segs[index];
+		one.iovcnt = gather_seg(s, e->iov);
+		one.size = one.bytes = seg_len(s);
+		udp_send(w, r->peer, &one);
 	}
-	do {
-		from = e->batch.count;
-		done = gso_next(g, &e->batch);
-		for (; from < e->batch.count; from++)
-			e->batch.segs[from].slot = p->slot;
-		if (!done)
-			egress_send(w, e);
-		e->cut_short = !done && w->packets >= e->turn_end;
-	} while (!done && !e->cut_short);
 }
 
-static void
-egress_frame(struct worker *w, struct egress *e, uint8_t *frame, size_t len)
+static int
+gather_seg(const struct seg *s, struct iovec *iov)
 {
-	struct vnet_hdr h = {.gso_type = VNET_GSO_NONE};
-	enum pkt_drop why;
+	int n = 0;
 
-	if (w->vnet_hdr && len < VNET_HDR_LEN) {
-		count_frame(w, 0);
-		drop(w, COUNTER_TX_DROP_SHORT, 1);
-		return;
+	/* an iovec has no const; a write only reads */
+	if (s->hdr_len > 0) {
+		iov[n].iov_base = (uint8_t *)(uintptr_t)s->hdr;
+		iov[n++].iov_len = s->hdr_len;
 	}
-	if (w->vnet_hdr) {
-		vnet_decode(frame, &h);
-		frame += VNET_HDR_LEN;
-		len -= VNET_HDR_LEN;
-	}
-	why = gso_start(&e->gso, frame, len, &h);
-	count_frame(w, len);
-	if (e->gso.split)
-		count_superpacket(w, &e->gso);
-	if (why == PKT_OK)
-		egress_cut(w, e);
-	else
-		drop(w, drop_counters[why], 1);
+	iov[n].iov_base = (uint8_t *)(uintptr_t)s->data;
+	iov[n++].iov_len = s->data_len;
+	return n;
 }
 
-/* False: there was no more to read. */
-static bool
-egress_read(struct worker *w, struct egress *e, size_t *at)
+struct egress *
+egress_new(void)
 {
-	size_t n = tun_read(w, e->frames + *at);
+	/*
+	 * Zeroed, and on a page: the batch wants its cache lines whole.  All
+	 * of it is taken now, so that the process never grows.  A read beyond
+	 * the frames would meet the page behind.
+	 */
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t size = roundup(sizeof(struct egress), page);
+	uint8_t *p = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	if (n == 0)
-		return false;
-	egress_frame(w, e, e->frames + *at, n);
-	*at += roundup(n, 64);
-	return true;
-}
-
-static bool
-is_full(size_t at)
-{
-	return at + TUN_FRAME_MAX > EGRESS_BYTES;
-}
-
-enum egress_end
-egress_run(struct worker *w)
-{
-	struct egress *e = w->egress;
-	size_t i, most = w->vnet_hdr ? EGRESS_FRAMES : 1;
-	size_t at = EGRESS_HEADROOM;
-	bool more = true;
-
-	e->turn_end = w->packets + EGRESS_PACKETS_MAX;
-	if (e->cut_short) {
-		/* it lies where others would be read to */
-		egress_cut(w, e);
-		egress_send(w, e);
-		return EGRESS_MORE;
-	}
-	for (i = 0; i < most && more && !e->cut_short && !is_full(at); i++)
-		more = egress_read(w, e, &at);
-	egress_send(w, e);
-	if (!more)
-		return EGRESS_EMPTY;
-	return is_full(at) ? EGRESS_FULL : EGRESS_MORE;
+	if (p == MAP_FAILED || mprotect(p + size, page, PROT_NONE) == -1)
+		return NULL;
+	return (struct egress *)(void *)p;
 }
