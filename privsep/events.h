@@ -4,6 +4,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "ipc/msg.h"
+
 struct daemon;
 
 /*
@@ -17,5 +19,12 @@ struct daemon;
  */
 void events_publish(
     struct daemon *, const char *event, const char *interface, json_t *fields);
+
+/*
+ * The kernel refused an offload that it had granted; peer: for that one alone,
+ * or NULL.  A warning, and the event offload.off.
+ */
+void events_offload_off(struct daemon *, const char *interface, enum offload,
+    const char *reason, const char *peer);
 
 #endif

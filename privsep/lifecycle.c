@@ -8,6 +8,7 @@
 #include "common/why.h"
 #include "ipc/counters.h"
 #include "privsep/daemon.h"
+#include "privsep/events.h"
 #include "privsep/iface.h"
 #include "privsep/ifaddr.h"
 #include "privsep/ifconf.h"
@@ -91,20 +92,57 @@ take_id(struct daemon *d)
 	return id;
 }
 
+/* What was granted and is refused now is told as what a worker meets. */
+static void
+note_refusals(struct iface *ifc, uint32_t offload_bits, const char *why)
+{
+	enum offload o;
+
+	for (o = 0; o < OFFLOAD_COUNT; o++)
+		if (offload_bits & OFFLOAD_BIT(o)) {
+			offloads_refuse(&ifc->offloads, o);
+			events_offload_off(ifc->daemon, iface_name(ifc), o,
+			    offloads_note(&ifc->offloads, o, why), NULL);
+		}
+}
+
+/* The device decides what it hands us, the worker all else. */
+static void
+apply_to_tun(struct iface *ifc, uint32_t use)
+{
+	uint32_t got, tx = use & (OFFLOAD_BIT(OFFLOAD_TSO_TX) |
+				     OFFLOAD_BIT(OFFLOAD_USO_TX));
+	char reason[128];
+
+	if (!ifc->tun.vnet_hdr || iface_is_deleted(ifc))
+		return;
+	got = tun_set_offloads(ifc->tun.fd, tx, reason, sizeof(reason));
+	note_refusals(ifc, tx & ~got, reason);
+}
+
+static void
+apply_to_sockets(struct iface *ifc, uint32_t use)
+{
+	bool on = (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0;
+	int error = slots_set_gro(ifc, on);
+	struct why why;
+
+	/* where there is no such option it cannot be cleared either */
+	if (!on || error == 0)
+		return;
+	slots_set_gro(ifc, false);
+	why_set(&why, "the kernel refused it: %s", strerror(error));
+	note_refusals(ifc, OFFLOAD_BIT(OFFLOAD_UDP_GRO), why.text);
+}
+
 /* Makes the wanted offloads hold: the device, the sockets, the workers. */
 static void
 apply_offloads(struct iface *ifc)
 {
 	uint32_t use = offloads_used(&ifc->offloads);
-	char reason[128];
 
-	/* the device decides what it hands us, the worker all else */
-	if (ifc->tun.vnet_hdr)
-		tun_set_offloads(ifc->tun.fd,
-		    use & (OFFLOAD_BIT(OFFLOAD_TSO_TX) |
-			      OFFLOAD_BIT(OFFLOAD_USO_TX)),
-		    reason, sizeof(reason));
-	slots_set_gro(ifc, (use & OFFLOAD_BIT(OFFLOAD_UDP_GRO)) != 0);
+	apply_to_tun(ifc, use);
+	apply_to_sockets(ifc, use);
 	workers_send_offloads(ifc);
 }
 
@@ -340,6 +378,22 @@ lifecycle_abandon(struct iface *ifc, struct conf_interface *c)
 	give_slots_back(ifc, c);
 }
 
+/* Was any of what is granted refused when it was switched on? */
+static int
+check_offloads(const struct iface *ifc, struct why *why)
+{
+	const struct offloads *of = &ifc->offloads;
+	uint32_t off = of->wanted & of->granted & of->refused;
+	enum offload o;
+
+	for (o = 0; o < OFFLOAD_COUNT; o++)
+		if (off & OFFLOAD_BIT(o))
+			return why_set(why, "%s: %s cannot be switched on: %s",
+			    iface_name(ifc), offload_name(o),
+			    offloads_reason(of, o));
+	return 0;
+}
+
 int
 lifecycle_commit(struct iface *ifc, struct conf_interface *c, struct why *why)
 {
@@ -351,8 +405,11 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c, struct why *why)
 
 	slots_commit(ifc, c);
 	ifc->conf = c;
-	if (offloads)
+	if (offloads) {
 		lifecycle_set_offloads(ifc, c->offloads, OFFLOAD_ALL);
+		if (r == 0)
+			r = check_offloads(ifc, why);
+	}
 	/* a worker sets both before it gives up what it takes to set them */
 	if (placed_anew)
 		workers_restart(ifc);

@@ -43,6 +43,7 @@ struct iface *lifecycle_away(
 /*
  * Makes those offloads hold (OFFLOAD_BIT()s): in the device, the sockets and
  * the workers.  again: what the kernel refused before of these is tried again.
+ * What it refuses is told, and not used then.
  */
 void lifecycle_set_offloads(struct iface *, uint32_t wanted, uint32_t again);
 /* Sets on the device what another user of the descriptor may have set. */

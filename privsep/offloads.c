@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "privsep/offloads.h"
@@ -46,10 +45,9 @@ offloads_refuse(struct offloads *of, enum offload o)
 }
 
 const char *
-offloads_note(struct offloads *of, enum offload o, int error)
+offloads_note(struct offloads *of, enum offload o, const char *why)
 {
-	snprintf(of->reason[o], sizeof(of->reason[o]),
-	    "the kernel refused it: %s", strerror(error));
+	strlcpy(of->reason[o], why, sizeof(of->reason[o]));
 	return of->reason[o];
 }
 

@@ -30,8 +30,8 @@ uint32_t offloads_used(const struct offloads *);
 void offloads_want(struct offloads *, uint32_t wanted, uint32_t again);
 /* Off until it may be tried again; false: it was already. */
 bool offloads_refuse(struct offloads *, enum offload);
-/* The errno of a refusal, be it for one peer alone; returns the reason. */
-const char *offloads_note(struct offloads *, enum offload, int error);
+/* Why it was refused, be it for one peer alone; returns it as it is kept. */
+const char *offloads_note(struct offloads *, enum offload, const char *why);
 /* Why it is off, or was refused; NULL: neither.  Until the next change. */
 const char *offloads_reason(const struct offloads *, enum offload);
 

@@ -194,6 +194,11 @@ request_set_offload(struct daemon *d, uint32_t id, const struct msg_request *r)
 	used = offloads_used(&ifc->offloads);
 	lifecycle_set_offloads(
 	    ifc, r->value == 1 ? wanted | bit : wanted & ~bit, bit);
+	if (r->value == 1 && !(offloads_used(&ifc->offloads) & bit)) {
+		ifc->offloads.wanted = wanted;
+		refuse_offload(d, id, ifc, r->what);
+		return;
+	}
 	if (ifc->offloads.wanted != wanted ||
 	    offloads_used(&ifc->offloads) != used)
 		tell_set(d, ifc, offload_name(r->what),

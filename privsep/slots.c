@@ -477,14 +477,18 @@ slots_aim(struct iface *ifc, bool look)
 	slots_retire_again(ifc);
 }
 
-void
+int
 slots_set_gro(struct iface *ifc, bool on)
 {
 	size_t i, q;
+	int error = 0;
 
 	for (i = 0; i < ifc->slot_count; i++)
 		for (q = 0; q < ifc->queue_count; q++)
-			udp_set_gro(ifc->slots[i].fd[q], on);
+			if (udp_set_gro(ifc->slots[i].fd[q], on) == -1 &&
+			    error == 0)
+				error = errno;
+	return error;
 }
 
 bool

@@ -37,8 +37,8 @@ void slots_tell(struct iface *);
  * the bind-device is gone, to see which is six system calls for each peer.
  */
 void slots_aim(struct iface *, bool look);
-/* UDP_GRO on all of them, or off. */
-void slots_set_gro(struct iface *, bool on);
+/* UDP_GRO on all of them, or off: 0, or the errno of the first refusal. */
+int slots_set_gro(struct iface *, bool on);
 /*
  * A worker told of a refusal for the peer of a slot; false: it is nobody's, or
  * that was told since the newest table.

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "common/why.h"
 #include "ipc/counters.h"
 #include "privsep/daemon.h"
 #include "privsep/events.h"
@@ -157,8 +158,8 @@ on_offload_off(struct queue *q, struct imsg *m)
 {
 	struct iface *ifc = q->iface;
 	struct msg_offload_off off;
-	const char *peer = NULL, *reason;
-	json_t *fields;
+	const char *peer = NULL;
+	struct why why;
 
 	if (msg_read_offload_off(m, &off) == -1 || m->hdr.id > ifc->slot_count)
 		return -1;
@@ -166,15 +167,9 @@ on_offload_off(struct queue *q, struct imsg *m)
 		return 0;
 	if (m->hdr.id != 0)
 		peer = ifc->slots[m->hdr.id - 1].peer->name;
-	reason = offloads_note(&ifc->offloads, off.offload, off.error);
-	log_warnx("%s: %s is switched off%s%s: %s", iface_name(ifc),
-	    offload_name(off.offload), peer != NULL ? " for peer " : "",
-	    peer != NULL ? peer : "", reason);
-	fields = json_pack("{s:s, s:s}", "offload", offload_name(off.offload),
-	    "reason", reason);
-	if (peer != NULL)
-		json_object_set_new(fields, "peer", json_string(peer));
-	events_publish(ifc->daemon, "offload.off", iface_name(ifc), fields);
+	why_set(&why, "the kernel refused it: %s", strerror(off.error));
+	events_offload_off(ifc->daemon, iface_name(ifc), off.offload,
+	    offloads_note(&ifc->offloads, off.offload, why.text), peer);
 	if (m->hdr.id == 0)
 		workers_send_offloads(ifc);
 	return 0;

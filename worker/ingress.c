@@ -18,9 +18,11 @@
  */
 
 /*
- * Runs that UDP_GRO made fill their buffers: four of them stay in the L2
- * cache.  Single datagrams do not: there more of them save system calls.  Runs
- * of small packets would make a batch of thousands while the tun waits.
+ * Runs that UDP_GRO made fill their buffers: four of them stay in an L2 cache
+ * of 512 KB, where eight carried no more of one TCP stream (0.99, 0.98); with
+ * 2 MiB of it 64 carried as much of one (0.99), and 1.07 of UDP in runs.
+ * Single datagrams do not: there more of them save system calls.  Runs of small
+ * packets would make a batch of thousands while the tun waits.
  */
 #define INGRESS_DEPTH_RUNS 4
 #define INGRESS_DEPTH_SINGLE UDP_RX_MESSAGES

@@ -16,6 +16,7 @@
  * beside the table in force and takes its place when it is complete.
  */
 
+/* One that was looked up: to know it again saves 19 to 101 ns (bench/micro). */
 struct peer_address {
 	uint8_t version; /* 0: none */
 	uint8_t bytes[16];

@@ -36,7 +36,10 @@ int udp_send(struct worker *, struct peer *, const struct udp_run *);
  * A receiver: buffers for one recvmmsg, reused for every peer.
  */
 #define UDP_RX_MESSAGES 64
-/* One line more than 64 KiB, so that buffers do not share cache sets. */
+/*
+ * One line more than 64 KiB, so that buffers do not share cache sets: without
+ * it 0.96 of one TCP stream, less than the spread.
+ */
 #define UDP_RX_SIZE (65536 + 64)
 
 struct udp_rx {
