@@ -139,7 +139,7 @@ def queues(j):
     for cc in ("bbr", "cubic"):
         name = f"tcp {cc} 8 streams"
         j.ratio(f"2 queues to 1, {name}, generators beside", "queues",
-                (name, "2 queues"), (name, "1 queue"), 0.9)
+                (name, "2 queues"), (name, "1 queue"), 1.0)
     j.ratio("2 queues to 1, egress alone", "queues",
             ("egress alone", "2 queues"), ("egress alone", "1 queue"), 1.5)
 

@@ -56,11 +56,14 @@ void
 events_offload_off(struct daemon *d, const char *interface, enum offload o,
     const char *reason, const char *peer)
 {
+	static struct log_limit lines;
 	json_t *fields = json_pack(
 	    "{s:s, s:s}", "offload", offload_name(o), "reason", reason);
 
-	log_warnx("%s: %s is switched off%s%s: %s", interface, offload_name(o),
-	    peer != NULL ? " for peer " : "", peer != NULL ? peer : "", reason);
+	if (log_limit_pass(&lines, "offloads"))
+		log_warnx("%s: %s is switched off%s%s: %s", interface,
+		    offload_name(o), peer != NULL ? " for peer " : "",
+		    peer != NULL ? peer : "", reason);
 	if (peer != NULL)
 		json_object_set_new(fields, "peer", json_string(peer));
 	events_publish(d, "offload.off", interface, fields);

@@ -1,6 +1,4 @@
-#include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "privsep/daemon.h"

@@ -118,8 +118,8 @@ void iface_set_gone(struct iface *);
 /* Sets ifindex by where the link is now. */
 void iface_set_place(struct iface *, const struct link_state *now);
 /*
- * Today's name, until it changes; of one that is not watched, and has another
- * than the configuration gives it, until the next call.
+ * Today's name, until it changes; of one that is not watched until the next
+ * call.
  */
 const char *iface_name(const struct iface *);
 /* By its name in the configuration; NULL if there is none. */

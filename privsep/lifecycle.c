@@ -92,7 +92,19 @@ take_id(struct daemon *d)
 	return id;
 }
 
-/* What was granted and is refused now is told as what a worker meets. */
+/* As what a worker meets. */
+static void
+tell_refusals(struct iface *ifc, uint32_t offload_bits)
+{
+	enum offload o;
+
+	for (o = 0; o < OFFLOAD_COUNT; o++)
+		if (offload_bits & OFFLOAD_BIT(o))
+			events_offload_off(ifc->daemon, iface_name(ifc), o,
+			    offloads_reason(&ifc->offloads, o), NULL);
+}
+
+/* Of what was granted; told when the interface is certain. */
 static void
 note_refusals(struct iface *ifc, uint32_t offload_bits, const char *why)
 {
@@ -101,9 +113,10 @@ note_refusals(struct iface *ifc, uint32_t offload_bits, const char *why)
 	for (o = 0; o < OFFLOAD_COUNT; o++)
 		if (offload_bits & OFFLOAD_BIT(o)) {
 			offloads_refuse(&ifc->offloads, o);
-			events_offload_off(ifc->daemon, iface_name(ifc), o,
-			    offloads_note(&ifc->offloads, o, why), NULL);
+			offloads_note(&ifc->offloads, o, why);
 		}
+	if (ifc->state != IFACE_OPENED)
+		tell_refusals(ifc, offload_bits);
 }
 
 /* The device decides what it hands us, the worker all else. */
@@ -112,9 +125,10 @@ apply_to_tun(struct iface *ifc, uint32_t use)
 {
 	uint32_t got, tx = use & (OFFLOAD_BIT(OFFLOAD_TSO_TX) |
 				     OFFLOAD_BIT(OFFLOAD_USO_TX));
-	char reason[128];
+	char reason[128], name[IFNAMSIZ];
 
-	if (!ifc->tun.vnet_hdr || iface_is_deleted(ifc))
+	/* one that is deleted refuses everything; netlink tells of that */
+	if (!ifc->tun.vnet_hdr || tun_name(ifc->tun.fd, name) == -1)
 		return;
 	got = tun_set_offloads(ifc->tun.fd, tx, reason, sizeof(reason));
 	note_refusals(ifc, tx & ~got, reason);
@@ -283,6 +297,7 @@ lifecycle_start(struct iface *ifc)
 	}
 	ifconf_settle(ifc);
 	ifc->state = IFACE_RUNNING;
+	tell_refusals(ifc, ifc->offloads.refused);
 	path_warn_loops(ifc);
 	slots_tell(ifc);
 	if (ifc->conf->monitored && lifecycle_watch(ifc) == -1)
@@ -378,20 +393,24 @@ lifecycle_abandon(struct iface *ifc, struct conf_interface *c)
 	give_slots_back(ifc, c);
 }
 
-/* Was any of what is granted refused when it was switched on? */
+/* Of what is granted, what was refused when it was switched on: behind why. */
 static int
-check_offloads(const struct iface *ifc, struct why *why)
+add_refusals(const struct iface *ifc, int r, struct why *why)
 {
 	const struct offloads *of = &ifc->offloads;
 	uint32_t off = of->wanted & of->granted & of->refused;
+	struct why before, one;
 	enum offload o;
 
-	for (o = 0; o < OFFLOAD_COUNT; o++)
-		if (off & OFFLOAD_BIT(o))
-			return why_set(why, "%s: %s cannot be switched on: %s",
-			    iface_name(ifc), offload_name(o),
-			    offloads_reason(of, o));
-	return 0;
+	for (o = 0; o < OFFLOAD_COUNT; o++) {
+		if (!(off & OFFLOAD_BIT(o)))
+			continue;
+		offloads_explain(of, o, iface_name(ifc), &one);
+		before = *why;
+		r = why_set(why, "%s%s%s", r == -1 ? before.text : "",
+		    r == -1 ? "; " : "", one.text);
+	}
+	return r;
 }
 
 int
@@ -407,8 +426,7 @@ lifecycle_commit(struct iface *ifc, struct conf_interface *c, struct why *why)
 	ifc->conf = c;
 	if (offloads) {
 		lifecycle_set_offloads(ifc, c->offloads, OFFLOAD_ALL);
-		if (r == 0)
-			r = check_offloads(ifc, why);
+		r = add_refusals(ifc, r, why);
 	}
 	/* a worker sets both before it gives up what it takes to set them */
 	if (placed_anew)

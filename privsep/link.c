@@ -9,11 +9,12 @@
  * Where messages do not suffice the link is looked at again: when it is new,
  * after ENOBUFS, after it moved on from another namespace (the message then
  * has that namespace's numbers), and every second while it is away, for we
- * may not be allowed to listen there, while it changes too fast, or has more
- * addresses than we hold.  Questions go through the socket that
- * listens, so their answers have a place in the order of what is told: what
- * comes in before an answer is older.  Only questions about namespaces go
- * another way, because they are asked while a message is being read.
+ * may not be allowed to listen there; and in the next second where it changes
+ * too fast, or lost an address when it had as many as we hold.  Questions go
+ * through the socket that listens, so their answers have a place in the order
+ * of what is told: what comes in before an answer is older.  Only questions
+ * about namespaces go another way, because they are asked while a message is
+ * being read.
  */
 #include <sys/queue.h>
 
@@ -257,12 +258,14 @@ look_again(struct link_monitor *m, struct link_entry *e)
 	m->look.found = &found;
 	m->look.lost = false;
 	m->looked = e;
+	e->later = false;
 	where = link_look(&m->look, e->tun_fd);
 	m->looked = NULL;
 	if (m->look.lost)
 		mark_stale(m);
 	e->stale = false;
-	e->later = where == LINK_FOUND_AGAIN;
+	if (where == LINK_FOUND_AGAIN)
+		e->later = true;
 	if (where == LINK_FOUND_GONE)
 		set_gone(&found);
 	if (where == LINK_FOUND || where == LINK_FOUND_GONE)

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "privsep/link_msg.h"
 #include "privsep/nlsock.h"
 

@@ -22,25 +22,14 @@
  * is dead.  -1 with errno: who knows.
  */
 static int
-socket_is_alive(const struct sockaddr_un *sun)
+socket_is_alive(int fd, const struct sockaddr_un *sun)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r, saved;
-
-	if (fd == -1)
-		return -1;
 	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ||
 	    errno == EAGAIN)
-		r = 1;
-	else if (errno == ECONNREFUSED || errno == ENOENT ||
-		 errno == EPROTOTYPE)
-		r = 0;
-	else
-		r = -1;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return r;
+		return 1;
+	return errno == ECONNREFUSED || errno == ENOENT || errno == EPROTOTYPE
+		   ? 0
+		   : -1;
 }
 
 /* What a dead daemon left, or nothing; a file of others is not ours to take. */
@@ -125,16 +114,23 @@ static int
 clear_path(const struct sockaddr_un *sun)
 {
 	const char *path = sun->sun_path;
-	int alive = socket_is_alive(sun);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int alive;
 
-	if (alive == -1) {
+	if (fd == -1) {
+		log_warnx("control socket: %s", why_errno(errno));
+		return -1;
+	}
+	alive = socket_is_alive(fd, sun);
+	if (alive == -1)
 		log_warnx(
 		    "whether another tund has %s is not known: %s; "
 		    "remove it if none has, or choose another \"control\" "
 		    "path",
-		    path, why_errno(errno));
+		    path, strerror(errno));
+	close(fd);
+	if (alive == -1)
 		return -1;
-	}
 	if (alive) {
 		log_warnx("%s answers: another tund runs; stop it, or choose "
 			  "another \"control\" path",

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/why.h"
 #include "privsep/offloads.h"
 
 void
@@ -57,4 +58,12 @@ offloads_reason(const struct offloads *of, enum offload o)
 	if (of->reason[o][0] != '\0')
 		return of->reason[o];
 	return offloads_used(of) & OFFLOAD_BIT(o) ? NULL : "switched off";
+}
+
+int
+offloads_explain(const struct offloads *of, enum offload o,
+    const char *interface, struct why *why)
+{
+	return why_set(why, "%s: %s cannot be switched on: %s", interface,
+	    offload_name(o), offloads_reason(of, o));
 }

@@ -6,15 +6,17 @@
 
 #include "ipc/msg.h"
 
+struct why;
+
 /*
  * The offloads of an interface: what was asked for, what the kernel granted at
- * the start, what it refused in use; OFFLOAD_BIT()s.  Zeroed, none is asked
+ * the start, what it refused since; OFFLOAD_BIT()s.  Zeroed, none is asked
  * for and none granted.
  */
 struct offloads {
 	uint32_t wanted;		/* configured, then set */
 	uint32_t granted;		/* by this kernel and device */
-	uint32_t refused;		/* a worker met a refusal: off */
+	uint32_t refused;		/* in use, or when switched on: off */
 	char reason[OFFLOAD_COUNT][96]; /* of a refusal, also of a peer's */
 };
 
@@ -34,5 +36,8 @@ bool offloads_refuse(struct offloads *, enum offload);
 const char *offloads_note(struct offloads *, enum offload, const char *why);
 /* Why it is off, or was refused; NULL: neither.  Until the next change. */
 const char *offloads_reason(const struct offloads *, enum offload);
+/* The sentence for one that cannot be switched on; -1. */
+int offloads_explain(const struct offloads *, enum offload,
+    const char *interface, struct why *why);
 
 #endif

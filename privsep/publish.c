@@ -48,7 +48,7 @@ send_new_pages(struct daemon *d)
 static bool
 must_wait(const struct daemon *d)
 {
-	/* its next one is told when it is ready (publish_anew) */
+	/* its next one is told when it is started (publish_anew) */
 	if (d->control->state == PROC_WAITING)
 		return true;
 	return proc_unsent(d->control) > 0 &&

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/log.h"
@@ -217,11 +216,12 @@ static void
 commit_kept(struct reload *r)
 {
 	struct plan *p = NULL;
+	struct why why;
 
 	while ((p = plan_next(r, p, FATE_KEPT)) != NULL)
-		if (lifecycle_commit(p->ifc, p->next, &r->refusal.why) == -1) {
-			log_warnx("%s", r->refusal.why.text);
-			note(r, "%s", r->refusal.why.text);
+		if (lifecycle_commit(p->ifc, p->next, &why) == -1) {
+			reload_report_warning(why.text);
+			note(r, "%s", why.text);
 		}
 }
 

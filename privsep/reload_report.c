@@ -30,6 +30,13 @@ reload_report_error(struct refusal *r, const char *message)
 		why_set(&r->why, "%s", message);
 }
 
+void
+reload_report_warning(const char *message)
+{
+	if (may_log())
+		log_warnx("%s", message);
+}
+
 /* As many changes as an event has room for, and the number of the others. */
 static json_t *
 event_fields(const struct daemon *d, const json_t *changes)
@@ -65,7 +72,7 @@ log_changes(const struct daemon *d, const json_t *fields)
 	json_array_foreach (changes, i, one)
 		if (may_log())
 			log_info("reload: %s", json_string_value(one));
-	if (more != NULL)
+	if (more != NULL && may_log())
 		log_info("reload: and %lld more", json_integer_value(more));
 }
 

@@ -17,12 +17,14 @@ struct daemon;
 /* Why there was none. */
 struct refusal {
 	struct why why;	     /* the first error */
-	unsigned int errors; /* of the file, each of them told */
+	unsigned int errors; /* of the file, each of them logged */
 	bool lost;	     /* an interface could not be put back yet */
 };
 
 /* An error of the file, in the log and as the reason if it is the first. */
 void reload_report_error(struct refusal *, const char *message);
+/* What a reload that goes on could not do. */
+void reload_report_warning(const char *message);
 /*
  * Each logs, publishes an event unless dry, and returns the answer, which is
  * the caller's.  changes: an array of sentences.

@@ -19,7 +19,6 @@
 #include "privsep/publish.h"
 #include "privsep/reload.h"
 #include "privsep/requests.h"
-#include "privsep/slots.h"
 #include "privsep/workers.h"
 
 #define REPLY_TEXT_MAX (IMSG_DATA_MAX - sizeof(struct msg_reply) - 1)
@@ -168,8 +167,7 @@ refuse_offload(
 	bool header = ifc->tun.vnet_hdr || !(OFFLOADS_TUN & OFFLOAD_BIT(o));
 	struct why why;
 
-	why_set(&why, "%s: %s cannot be switched on: %s", iface_name(ifc),
-	    offload_name(o), offloads_reason(&ifc->offloads, o));
+	offloads_explain(&ifc->offloads, o, iface_name(ifc), &why);
 	refuse(d, id, REPLY_REFUSED, why.text,
 	    header ? NULL : "set \"vnet-header on\" and reload");
 }
@@ -195,7 +193,7 @@ request_set_offload(struct daemon *d, uint32_t id, const struct msg_request *r)
 	lifecycle_set_offloads(
 	    ifc, r->value == 1 ? wanted | bit : wanted & ~bit, bit);
 	if (r->value == 1 && !(offloads_used(&ifc->offloads) & bit)) {
-		ifc->offloads.wanted = wanted;
+		offloads_want(&ifc->offloads, wanted, 0);
 		refuse_offload(d, id, ifc, r->what);
 		return;
 	}
@@ -204,7 +202,7 @@ request_set_offload(struct daemon *d, uint32_t id, const struct msg_request *r)
 		tell_set(d, ifc, offload_name(r->what),
 		    r->value == 1 ? "on" : "off");
 	/* with a new table the workers forget refusals that were one peer's */
-	if (r->what == OFFLOAD_UDP_GSO && r->value == 1 && slots_refused(ifc))
+	if (r->what == OFFLOAD_UDP_GSO && r->value == 1)
 		workers_send_peers(ifc);
 	answer(d, id, REPLY_OK,
 	    json_pack("{s:s, s:s, s:b}", "interface", iface_name(ifc),

@@ -503,18 +503,6 @@ slots_refuse(struct iface *ifc, size_t slot)
 }
 
 bool
-slots_refused(const struct iface *ifc)
-{
-	size_t i;
-
-	for (i = 0; i < ifc->slot_count; i++)
-		if (ifc->slots[i].state == SLOT_USED &&
-		    ifc->slots[i].refused == ifc->generation)
-			return true;
-	return false;
-}
-
-bool
 slots_unaimed(const struct iface *ifc)
 {
 	size_t i;

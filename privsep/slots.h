@@ -44,8 +44,6 @@ int slots_set_gro(struct iface *, bool on);
  * that was told since the newest table.
  */
 bool slots_refuse(struct iface *, size_t slot);
-/* Did a worker tell of a refusal for one peer, since the newest table? */
-bool slots_refused(const struct iface *);
 /* Is there one that slots_aim would try? */
 bool slots_unaimed(const struct iface *);
 /*

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/why.h"
 #include "ipc/fdpass.h"
 #include "ipc/limits.h"
@@ -18,7 +19,7 @@
 static void __attribute__((noreturn))
 give_up(int sock, const char *what, const char *path)
 {
-	char text[256];
+	char text[LOG_LINE_MAX];
 
 	snprintf(text, sizeof(text), "%s cannot be %s: %s", path, what,
 	    why_errno(errno));

@@ -356,7 +356,7 @@ static const struct {
     FIELD(ip_options), FIELD(ext_count), FIELD(ext_fill), FIELD(urgent),
     FIELD(reserved), FIELD(tcp_options), FIELD(tcp_fill), FIELD(trailing)};
 
-/* Ways in which a packet can be simpler; of 64 KiB payload first. */
+/* Ways in which a packet can be simpler; 16 of them take off payload. */
 #define WAYS_SHORTER 16
 #define WAYS_FIELD (sizeof(zeroed) / sizeof(zeroed[0]))
 #define WAYS_FLAG 8

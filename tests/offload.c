@@ -96,7 +96,7 @@ drop(const char *reason)
 	fprintf(stderr, "drop: %s\n", reason);
 }
 
-/* Else the record is one to be kept. */
+/* No record may bring this about: keep one that does. */
 static void
 must_be_right(const char *wrong)
 {

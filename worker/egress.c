@@ -118,7 +118,7 @@ is_full(size_t at)
 	return at + TUN_FRAME_MAX > EGRESS_BYTES;
 }
 
-/* Under the reason why there was no packet in it. */
+/* Why gso_start found no packet. */
 static const enum counter drop_counters[PKT_DROP_COUNT] = {
     [PKT_SHORT] = COUNTER_TX_DROP_SHORT,
     [PKT_VERSION] = COUNTER_TX_DROP_VERSION,

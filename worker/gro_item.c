@@ -71,8 +71,8 @@ differing(const uint8_t *a, const uint8_t *b, const uint8_t *mask)
 
 /*
  * Are len bytes, 16 at least, equal where the mask has bits?  The last step
- * ends where the bytes do, and looks at some of them again.  Byte by byte to
- * coalesce takes 1.3 to 2.2 times as long.
+ * ends where the bytes do, and looks at some of them again.  Byte by
+ * byte, coalescing takes 1.3 to 2.2 times as long.
  */
 static inline bool
 same_bits(const uint8_t *a, const uint8_t *b, const uint8_t *mask, size_t len)

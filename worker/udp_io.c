@@ -171,7 +171,7 @@ udp_send(struct worker *w, struct peer *p, const struct udp_run *r)
 	    clear_gso_size(p))
 		n = send_past_error(w, p, r);
 	if (n == -1) {
-		/* the option's own error says nothing about datagrams */
+		/* the option's own error says nothing about the run */
 		if (r->count > 1 && (!set || is_gso_refusal(errno)))
 			return gso_refused(w, p, r->size, errno);
 		worker_count(w, drop_counter(errno), r->count);
