@@ -111,7 +111,7 @@ show_status(const struct ctl *ctl, const json_t *result)
 	    {"QUEUE", "queue", true, NULL},
 	    {"STATE", "state", false, NULL},
 	    {"RESTARTS", "restarts", true, NULL},
-	    {"SCHED-POLICY", "sched_policy", false, NULL},
+	    {"SCHED", "sched_policy", false, NULL},
 	    {"CPUS", "cpus", false, NULL},
 	    {"LOG", "log_level", false, NULL},
 	    {"STARTED", "started", false, NULL},

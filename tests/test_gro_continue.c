@@ -29,9 +29,10 @@ static size_t sent_count;
 static int
 setup(void **state)
 {
+	const enum guard *initial = *state;
 	uint32_t key[GRO_KEY_WORDS];
 
-	guard = **(const enum guard **)state;
+	guard = *initial;
 	csum_init();
 	arc4random_buf(key, sizeof(key));
 	gro_init(&gro, key);
