@@ -7,6 +7,7 @@
  * The verbs that change something: parameters, which are the caller's, and the
  * result as lines.  NULL after the reason was printed.
  */
+
 /* Of what json_pack() made, or could not make, of the arguments of any verb. */
 json_t *params_made(json_t *);
 json_t *params_reload(const struct ctl *);

@@ -115,22 +115,23 @@ clear_path(const struct sockaddr_un *sun)
 {
 	const char *path = sun->sun_path;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int alive;
+	int alive, error;
 
 	if (fd == -1) {
 		log_warnx("control socket: %s", why_errno(errno));
 		return -1;
 	}
 	alive = socket_is_alive(fd, sun);
-	if (alive == -1)
+	error = errno;
+	close(fd);
+	if (alive == -1) {
 		log_warnx(
 		    "whether another tund has %s is not known: %s; "
 		    "remove it if none has, or choose another \"control\" "
 		    "path",
-		    path, strerror(errno));
-	close(fd);
-	if (alive == -1)
+		    path, strerror(error));
 		return -1;
+	}
 	if (alive) {
 		log_warnx("%s answers: another tund runs; stop it, or choose "
 			  "another \"control\" path",

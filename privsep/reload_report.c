@@ -22,19 +22,18 @@ may_log(void)
 }
 
 void
-reload_report_error(struct refusal *r, const char *message)
-{
-	if (may_log())
-		log_warnx("%s", message);
-	if (r->errors++ == 0)
-		why_set(&r->why, "%s", message);
-}
-
-void
 reload_report_warning(const char *message)
 {
 	if (may_log())
 		log_warnx("%s", message);
+}
+
+void
+reload_report_error(struct refusal *r, const char *message)
+{
+	reload_report_warning(message);
+	if (r->errors++ == 0)
+		why_set(&r->why, "%s", message);
 }
 
 /* As many changes as an event has room for, and the number of the others. */

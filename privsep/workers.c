@@ -297,11 +297,11 @@ static void
 renew(struct iface *ifc, bool restart)
 {
 	size_t i, prefixes = count_prefixes(ifc);
+	struct queue *q;
 
 	ifc->generation++;
 	for (i = 0; i < ifc->queue_count; i++) {
-		struct queue *q = &ifc->queue[i];
-
+		q = &ifc->queue[i];
 		/* one that ended with its device has no use for anything */
 		if (q->proc == NULL || iface_is_gone(ifc))
 			continue;
